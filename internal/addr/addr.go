@@ -1,0 +1,63 @@
+// Package addr sorts IP addresses into public and special ones, by the IANA
+// special-purpose address registries (RFC 6890). It keeps a proxy from being used
+// to reach into the machine or network that it runs on.
+package addr
+
+import "net/netip"
+
+// special lists what is not globally reachable, or not a single host. IPv4-mapped
+// addresses are unmapped before they are looked up; 6to4, NAT64 and Teredo carry an
+// IPv4 address that could be a private one, so they are special as a whole.
+var special = prefixes(
+	"0.0.0.0/8",       // this network, RFC 791
+	"10.0.0.0/8",      // private, RFC 1918
+	"100.64.0.0/10",   // shared (CGNAT), RFC 6598
+	"127.0.0.0/8",     // loopback
+	"169.254.0.0/16",  // link-local, RFC 3927
+	"172.16.0.0/12",   // private
+	"192.0.0.0/24",    // protocol assignments, RFC 6890
+	"192.0.2.0/24",    // documentation, RFC 5737
+	"192.88.99.0/24",  // 6to4 relay, deprecated, RFC 7526
+	"192.168.0.0/16",  // private
+	"198.18.0.0/15",   // benchmarking, RFC 2544
+	"198.51.100.0/24", // documentation
+	"203.0.113.0/24",  // documentation
+	"224.0.0.0/4",     // multicast
+	"240.0.0.0/4",     // reserved and broadcast
+	"::/96",           // unspecified, loopback and IPv4-compatible
+	"64:ff9b::/96",    // NAT64, RFC 6052
+	"64:ff9b:1::/48",  // local-use NAT64, RFC 8215
+	"100::/64",        // discard, RFC 6666
+	"2001::/23",       // protocol assignments, Teredo among them
+	"2001:db8::/32",   // documentation, RFC 3849
+	"2002::/16",       // 6to4
+	"3fff::/20",       // documentation, RFC 9637
+	"5f00::/16",       // SRv6 SIDs, RFC 9602
+	"fc00::/7",        // unique local, RFC 4193
+	"fe80::/10",       // link-local
+	"fec0::/10",       // site-local, deprecated
+	"ff00::/8",        // multicast
+)
+
+// Public reports whether ip is an ordinary, globally reachable unicast address.
+// Invalid addresses and those with a zone are not.
+func Public(ip netip.Addr) bool {
+	if !ip.IsValid() || ip.Zone() != "" {
+		return false
+	}
+	ip = ip.Unmap()
+	for _, p := range special {
+		if p.Contains(ip) {
+			return false
+		}
+	}
+	return true
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	list := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		list[i] = netip.MustParsePrefix(text)
+	}
+	return list
+}
