@@ -1,0 +1,45 @@
+# What CI runs, and what to run before a commit: make check.
+GO ?= go
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@2026.2.2
+GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 20s
+
+.PHONY: check fmt vet staticcheck lint test fuzz bench demo build
+
+check: fmt vet staticcheck test demo
+
+fmt:
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	$(STATICCHECK) ./...
+
+# Wider than check, and slower: for reviews.
+lint:
+	$(GOLANGCI) run ./...
+
+# The import table of ARCHITECTURE.md is one of these tests.
+test:
+	$(GO) test -race -shuffle=on ./...
+
+demo:
+	$(GO) run ./cmd/peerproxy demo
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/peerproxy ./cmd/peerproxy
+
+# Every fuzz target of the module, FUZZTIME each.
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+# The figures that the documents name. Ratios are within one run.
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./proxy ./cache ./resource ./trust ./httpcache
+	$(GO) test -run '^$$' -bench 'Fetch' -benchtime 1x ./peer
+	$(GO) test -run '^$$' -bench . ./node
