@@ -1,9 +1,6 @@
 package trust
 
-import (
-	"crypto/ed25519"
-	"fmt"
-)
+import "fmt"
 
 // ExporterSize is the length of the keying material that a channel proof is over.
 const ExporterSize = 32
@@ -32,7 +29,7 @@ func (id *Identity) SignChannel(role Role, exporter []byte) []byte {
 	if !ok {
 		return nil
 	}
-	return ed25519.Sign(id.private, message)
+	return id.sign(message)
 }
 
 // VerifyChannel checks a proof made by [Identity.SignChannel]: role is the other

@@ -25,6 +25,8 @@ func fromSeed(seed []byte) *Identity {
 // Key is the public half.
 func (id *Identity) Key() Key { return Key(id.private.Public().(ed25519.PublicKey)) }
 
+func (id *Identity) sign(message []byte) []byte { return ed25519.Sign(id.private, message) }
+
 // String is the text of the public key.
 func (id *Identity) String() string { return id.Key().String() }
 

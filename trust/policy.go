@@ -21,10 +21,6 @@ var (
 	ErrUntrusted = errors.New("signer is not trusted")
 )
 
-// MaxSignatures is how many signatures of an exchange are looked at. More are
-// ignored.
-const MaxSignatures = 16
-
 // maxClockError is how far a signer's clock may be ahead of ours.
 const maxClockError = 5 * time.Minute
 
@@ -69,8 +65,8 @@ func ParsePolicy(texts []string) (Policy, error) {
 // ([ErrFuture]); and that the signer is trusted ([ErrUntrusted]). An exchange that
 // nobody can have signed gives [ErrUnsignable].
 //
-// Of several signatures the strongest counts, and invalid ones do no harm to it. The
-// key is that of the signature that counted. The tier is [resource.Signer], or
+// Of several signatures the strongest counts, and invalid ones do no harm to it; no
+// more than [resource.MaxSignatures] are looked at. The key is that of the signature that counted. The tier is [resource.Signer], or
 // [resource.Unproven] where only Any let it pass; on error it is 0.
 //
 // Whether the variant fits asked.Header, and the body, are not looked at.
@@ -113,7 +109,7 @@ func (p Policy) strongest(ex *resource.Exchange) (Key, error) {
 	}
 	var valid []Key
 	var failure error
-	for _, sig := range ex.Signatures[:min(len(ex.Signatures), MaxSignatures)] {
+	for _, sig := range ex.Signatures[:min(len(ex.Signatures), resource.MaxSignatures)] {
 		key, err := s.verify(sig)
 		if err == nil && p.trusts(key) {
 			return key, nil

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,7 +21,7 @@ var (
 // Sign signs everything in ex with the node's key and puts the signature before
 // those that ex has. It is for exchanges that this node fetched from the origin
 // itself. Signing the same again changes nothing but the order; of more than
-// [MaxSignatures] the last are dropped. The error wraps [ErrUnsignable], and ex is
+// [resource.MaxSignatures] the last are dropped. The error wraps [ErrUnsignable], and ex is
 // unchanged then. Nobody else may use ex meanwhile.
 func (id *Identity) Sign(ex *resource.Exchange) error {
 	s, err := newStatement(ex)
@@ -33,11 +32,11 @@ func (id *Identity) Sign(ex *resource.Exchange) error {
 	if err != nil {
 		return fmt.Errorf("trust: sign: %w", err)
 	}
-	own := resource.Signature{Input: input, Value: ed25519.Sign(id.private, signatureBase(s.lines, input))}
+	own := resource.Signature{Input: input, Value: id.sign(signatureBase(s.lines, input))}
 	// A new slice: the old one may be shared with a clone.
 	signatures := []resource.Signature{own}
 	for _, other := range ex.Signatures {
-		if other.Input != own.Input && len(signatures) < MaxSignatures {
+		if other.Input != own.Input && len(signatures) < resource.MaxSignatures {
 			signatures = append(signatures, other)
 		}
 	}
