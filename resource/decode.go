@@ -86,10 +86,17 @@ func (d *decoder) url() URL {
 	return u
 }
 
+// minFieldSize is the size of a field with a name of one letter and one empty value.
+const minFieldSize = 4
+
 // fields returns nil if there are none.
 func (d *decoder) fields() http.Header {
 	names := d.number(uint64(d.linesLeft))
 	if names == 0 || d.err != nil {
+		return nil
+	}
+	if left := len(d.data) - d.pos; names > uint64(left)/minFieldSize {
+		d.fail("too short") // before memory is taken for them
 		return nil
 	}
 	h := make(http.Header, names)

@@ -1,9 +1,11 @@
 package resource
 
 import (
+	"bytes"
 	"encoding/hex"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -62,7 +64,10 @@ func (e *Exchange) Clone() *Exchange {
 	c := *e
 	c.Selecting = e.Selecting.Clone()
 	c.Header = e.Header.Clone()
-	c.Signatures = append([]Signature(nil), e.Signatures...)
+	c.Signatures = slices.Clone(e.Signatures)
+	for i := range c.Signatures {
+		c.Signatures[i].Value = bytes.Clone(c.Signatures[i].Value)
+	}
 	return &c
 }
 

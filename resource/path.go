@@ -17,6 +17,13 @@ func canonicalPath(escaped string) string {
 // canonicalEscapes decodes escaped unreserved characters, writes the hex digits of
 // the others in upper case, and escapes what may not stand in a path.
 func canonicalEscapes(path string) string {
+	plain := 0
+	for plain < len(path) && isPathByte(path[plain]) {
+		plain++
+	}
+	if plain == len(path) {
+		return path
+	}
 	var b strings.Builder
 	b.Grow(len(path))
 	for i := 0; i < len(path); i++ {
@@ -98,7 +105,7 @@ func writeEscaped(b *strings.Builder, c byte) {
 
 // isPathByte reports whether c stands for itself in a path: pchar or "/" (RFC 3986 section 3.3).
 func isPathByte(c byte) bool {
-	return isUnreserved(c) || strings.IndexByte("/!$&'()*+,;=:@", c) >= 0
+	return isUnreserved(c) || c == '/' || strings.IndexByte("!$&'()*+,;=:@", c) >= 0
 }
 
 func isUnreserved(c byte) bool {
@@ -114,5 +121,5 @@ func unhex(c byte) byte {
 	if c <= '9' {
 		return c - '0'
 	}
-	return c|0x20 - 'a' + 10
+	return c | 0x20 - 'a' + 10
 }

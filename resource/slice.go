@@ -93,7 +93,7 @@ func (s *slicer) writeGroups(first, end int64) error {
 	for len(data) > 0 {
 		n, _ := s.walk.pop()
 		if n.count > 1 {
-			parent, err := s.parents.at(n.parent, s.walk.wanted(n))
+			parent, err := s.parents.at(n.parent, s.walk.ahead(n))
 			if err != nil {
 				return fmt.Errorf("resource: slice: read tree: %w", err)
 			}
@@ -121,11 +121,11 @@ type parentReader struct {
 	count int64
 }
 
-// at returns the parent with the given index, of which about ahead are to come.
+// at returns the parent with the given index, where ahead of them will be asked for.
 func (p *parentReader) at(index, ahead int64) ([]byte, error) {
 	if index < p.from || index >= p.from+p.count {
 		p.from = index
-		p.count = min(max(ahead, 1), p.total-index, int64(len(p.buf)/parentSize))
+		p.count = min(ahead, p.total-index, int64(len(p.buf)/parentSize))
 		if err := readAtFull(p.r, p.buf[:p.count*parentSize], index*parentSize); err != nil {
 			p.count = 0
 			return nil, err

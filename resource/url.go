@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
@@ -127,38 +129,56 @@ func Site(host string) string {
 }
 
 func canonicalHost(host string) (string, error) {
-	if host == "" {
-		return "", fmt.Errorf("%w: no host", ErrBadURL)
+	if strings.Contains(host, ":") {
+		return canonicalAddr(host)
 	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip.Zone() != "" {
-			return "", fmt.Errorf("%w: address with a zone", ErrBadURL)
-		}
-		return ip.Unmap().String(), nil
-	}
-	ascii, err := idna.Lookup.ToASCII(strings.ToLower(host))
-	if err != nil {
-		// Names with an underscore are in real use although no host may have one.
-		if !plainHost(host) {
+	name := strings.ToLower(host)
+	if !isHostName(name) {
+		// What is no plain name may be an internationalised one. Plain ones are not
+		// put through this: names with an underscore are in real use, too.
+		ascii, err := idna.Lookup.ToASCII(host)
+		if err != nil || !utf8.ValidString(host) || !isHostName(ascii) {
 			return "", fmt.Errorf("%w: host is no valid name", ErrBadURL)
 		}
-		ascii = strings.ToLower(host)
+		name = ascii
 	}
-	ascii = strings.TrimSuffix(ascii, ".")
-	if ascii == "" || len(ascii) > 253 {
-		return "", fmt.Errorf("%w: host is empty or too long", ErrBadURL)
+	name = strings.TrimSuffix(name, ".")
+	if endsInNumber(name) {
+		return canonicalAddr(name)
 	}
-	return ascii, nil
+	return name, nil
 }
 
-func plainHost(host string) bool {
+func canonicalAddr(host string) (string, error) {
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.Zone() != "" {
+		return "", fmt.Errorf("%w: host is no valid address", ErrBadURL)
+	}
+	return ip.Unmap().String(), nil
+}
+
+// isHostName reports whether host is a name in ASCII and in lower case that can stand
+// in the DNS, possibly with a dot at its end.
+func isHostName(host string) bool {
 	for _, c := range []byte(host) {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		letter := 'a' <= c && c <= 'z'
 		if !letter && (c < '0' || '9' < c) && c != '-' && c != '.' && c != '_' {
 			return false
 		}
 	}
-	return !strings.Contains(host, "..") && !strings.HasPrefix(host, ".")
+	name := strings.TrimSuffix(host, ".")
+	return name != "" && len(name) <= 253 && name[0] != '.' && !strings.Contains(host, "..")
+}
+
+// endsInNumber reports whether the last label of a name is a number, as in 127.1 or
+// 0x7f000001. Browsers and some resolvers take such a name for an IPv4 address of
+// theirs, so it has no place here (WHATWG URL, "ends in a number checker").
+func endsInNumber(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return strings.Trim(last, "0123456789") == ""
 }
 
 func canonicalPort(port, scheme string) (string, error) {
@@ -177,7 +197,7 @@ func canonicalPort(port, scheme string) (string, error) {
 	if n == 0 {
 		return "", fmt.Errorf("%w: port is 0", ErrBadURL)
 	}
-	return fmt.Sprint(n), nil
+	return strconv.Itoa(n), nil
 }
 
 func defaultPort(scheme string) string {

@@ -12,7 +12,7 @@ import (
 var ErrMismatch = errors.New("bytes do not match the root")
 
 // readWindow is how much of a slice is read ahead, at most.
-const readWindow = 128 << 10
+const readWindow = 2 * GroupSize
 
 // maxEmptyReads is how often in a row a reader may return nothing and no error.
 const maxEmptyReads = 100

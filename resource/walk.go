@@ -53,6 +53,15 @@ func (w *walk) push(n node, left, right chainingValue) {
 	}
 }
 
+// ahead is how many parents, from that of n on, stand side by side in the outboard and
+// are about to be visited. On the way down to the first group that is only one.
+func (w *walk) ahead(n node) int64 {
+	if n.first < w.lo {
+		return 1
+	}
+	return w.hi - n.first
+}
+
 // wanted is the number of groups of n that lie in [lo, hi).
 func (w *walk) wanted(n node) int64 {
 	return max(min(n.first+n.count, w.hi)-max(n.first, w.lo), 0)

@@ -6,8 +6,8 @@ package addr
 import "net/netip"
 
 // special lists what is not globally reachable, or not a single host. IPv4-mapped
-// addresses are unmapped before they are looked up; 6to4, NAT64 and Teredo carry an
-// IPv4 address that could be a private one, so they are special as a whole.
+// addresses are unmapped before they are looked up; 6to4 and Teredo carry an IPv4
+// address that could be a private one, so they are special as a whole.
 var special = prefixes(
 	"0.0.0.0/8",       // this network, RFC 791
 	"10.0.0.0/8",      // private, RFC 1918
@@ -24,20 +24,16 @@ var special = prefixes(
 	"203.0.113.0/24",  // documentation
 	"224.0.0.0/4",     // multicast
 	"240.0.0.0/4",     // reserved and broadcast
-	"::/96",           // unspecified, loopback and IPv4-compatible
-	"64:ff9b::/96",    // NAT64, RFC 6052
-	"64:ff9b:1::/48",  // local-use NAT64, RFC 8215
-	"100::/64",        // discard, RFC 6666
 	"2001::/23",       // protocol assignments, Teredo among them
 	"2001:db8::/32",   // documentation, RFC 3849
 	"2002::/16",       // 6to4
 	"3fff::/20",       // documentation, RFC 9637
-	"5f00::/16",       // SRv6 SIDs, RFC 9602
-	"fc00::/7",        // unique local, RFC 4193
-	"fe80::/10",       // link-local
-	"fec0::/10",       // site-local, deprecated
-	"ff00::/8",        // multicast
 )
+
+// globalUnicast is the only part of IPv6 that is assigned for general use (RFC 4291
+// section 2.4, IANA's IPv6 address space registry). Outside of it are loopback,
+// link-local, unique local, multicast, and NAT64 and other translations of IPv4.
+var globalUnicast = netip.MustParsePrefix("2000::/3")
 
 // Public reports whether ip is an ordinary, globally reachable unicast address.
 // Invalid addresses and those with a zone are not.
@@ -46,6 +42,9 @@ func Public(ip netip.Addr) bool {
 		return false
 	}
 	ip = ip.Unmap()
+	if ip.Is6() && !globalUnicast.Contains(ip) {
+		return false
+	}
 	for _, p := range special {
 		if p.Contains(ip) {
 			return false
