@@ -1,0 +1,2 @@
+// Package peer is the exchange protocol between nodes.
+package peer

@@ -1,0 +1,320 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
+	"github.com/peerproxy/peerproxy/trust"
+)
+
+const (
+	pace      = 100 * time.Millisecond // until one more peer is asked or dialled beside the others
+	headStart = 400 * time.Millisecond // of connected peers that say they have it, over the look-up
+	diallers  = 2                      // dials at first
+	maxMisses = 16                     // digest entries in vain until a peer is asked last
+)
+
+// hunt is one search for one answer: it asks the connected peers, the best first,
+// looks up and dials others, and takes the first good answer. It belongs to the
+// goroutine that runs it.
+type hunt struct {
+	swarm *Swarm
+	site  string
+	id    resource.BlindedID
+	ask   question
+	avoid map[trust.Key]bool // peers that are not asked
+
+	queue   []*session        // to be asked, the best first
+	asked   map[*session]bool // queued or asked already
+	saidNo  map[*session]bool // their digests have no such copy
+	doubted []*session        // of these, those that were found for the site all the same
+	addrs   []netip.AddrPort  // to be dialled
+	lookup  *lookup           // nil until it has begun
+	seen    int               // of what the look-up found
+	all     bool              // the look-up gives no more
+	asks    lane
+	dials   lane
+	results chan askResult
+	joined  chan dialResult
+	over    chan struct{} // closed when nobody takes results any more
+
+	tally    FetchError
+	refused  bool // somebody gave no answer
+	unproven bool // somebody's copy could not be verified
+}
+
+type askResult struct {
+	answer *answer
+	err    error
+}
+
+type dialResult struct {
+	session *session
+	err     error
+}
+
+// lane runs things side by side: few at first, more with time, one in the place of
+// each that fails.
+type lane struct{ running, width, limit int }
+
+func (l *lane) free() bool { return l.running < l.width }
+func (l *lane) widen()     { l.width = min(l.width+1, l.limit) }
+
+func (w *Swarm) newHunt(q resource.Query, ask question, avoid map[trust.Key]bool) *hunt {
+	return &hunt{
+		swarm:   w,
+		site:    q.URL.Site(),
+		id:      q.ID().Blind(w.cfg.Secret),
+		ask:     ask,
+		avoid:   avoid,
+		asked:   make(map[*session]bool),
+		saidNo:  make(map[*session]bool),
+		all:     w.cfg.Finder == nil,
+		asks:    lane{width: 1, limit: w.cfg.Limits.Asks},
+		dials:   lane{width: min(diallers, w.cfg.Limits.Dials), limit: w.cfg.Limits.Dials},
+		results: make(chan askResult),
+		joined:  make(chan dialResult),
+		over:    make(chan struct{}),
+	}
+}
+
+// run returns the first good answer, or a *FetchError, or the error of ctx wrapped in one.
+func (h *hunt) run(ctx context.Context) (*answer, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer close(h.over)
+	sure := h.enqueueSessions()
+	lookUpAt := time.After(headStart)
+	if !sure {
+		lookUpAt = time.After(0)
+	}
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for {
+		more, err := h.advance(ctx)
+		if err != nil {
+			return nil, h.fail(err)
+		}
+		if h.exhausted() && h.enqueueDoubted() {
+			continue
+		}
+		if h.exhausted() {
+			if h.lookup != nil || h.all {
+				return nil, h.fail(h.verdict())
+			}
+			lookUpAt = time.After(0)
+		}
+		select {
+		case r := <-h.results:
+			if r.err == nil {
+				h.swarm.affinity.put(h.site, r.answer.session.key, h.swarm.cfg.Timeouts.Idle)
+				return r.answer, nil
+			}
+			h.noteAnswer(r.err)
+		case r := <-h.joined:
+			h.noteDial(r)
+		case <-lookUpAt:
+			if err := h.lookUp(ctx); err != nil {
+				return nil, h.fail(err)
+			}
+		case <-more:
+		case <-ticker.C:
+			h.asks.widen()
+			h.dials.widen()
+		case <-ctx.Done():
+			return nil, h.fail(ctx.Err())
+		}
+	}
+}
+
+// enqueueSessions queues the connected peers that may have it, and reports whether
+// one of them says so.
+func (h *hunt) enqueueSessions() (sure bool) {
+	type candidate struct {
+		s    *session
+		rank int
+	}
+	var list []candidate
+	last, _ := h.swarm.affinity.get(h.site)
+	for _, s := range h.swarm.sessions.all() {
+		if h.avoid[s.key] {
+			continue
+		}
+		says := s.remote.says(h.id)
+		misses := s.misses.Load() >= maxMisses
+		rank := 1
+		switch {
+		case says == absent:
+			h.saidNo[s] = true
+			continue
+		case says == unknown:
+			rank = 2
+		case misses:
+			rank = 3
+		case s.key == last:
+			rank = 0
+		}
+		sure = sure || rank < 2
+		list = append(list, candidate{s, rank})
+	}
+	slices.SortStableFunc(list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.s.mux.RTT(), b.s.mux.RTT()))
+	})
+	for _, c := range list {
+		h.enqueue(c.s)
+	}
+	return sure
+}
+
+func (h *hunt) enqueue(s *session) {
+	if !h.asked[s] {
+		h.asked[s] = true
+		h.queue = append(h.queue, s)
+	}
+}
+
+// lookUp begins the look-up, once.
+func (h *hunt) lookUp(ctx context.Context) (err error) {
+	if h.lookup == nil && !h.all {
+		h.lookup, err = h.swarm.lookUp(ctx, h.site)
+	}
+	return err
+}
+
+// advance starts what may be started, and returns a channel that is closed when the
+// look-up has more.
+func (h *hunt) advance(ctx context.Context) (more <-chan struct{}, err error) {
+	if h.lookup != nil && !h.all {
+		var found []netip.AddrPort
+		found, h.all, more = h.lookup.after(h.seen)
+		h.seen += len(found)
+		h.addrs = append(h.addrs, found...)
+		h.tally.Found = h.seen
+	}
+	for len(h.queue) > 0 && h.asks.free() {
+		s := h.queue[0]
+		h.queue = h.queue[1:]
+		if err := h.startAsk(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	for len(h.addrs) > 0 && h.dials.free() {
+		a := h.addrs[0]
+		h.addrs = h.addrs[1:]
+		if err := h.startDial(ctx, a); err != nil {
+			return nil, err
+		}
+	}
+	return more, nil
+}
+
+func (h *hunt) startAsk(ctx context.Context, s *session) error {
+	if s.gone() {
+		return nil
+	}
+	h.asks.running++
+	h.tally.Tried++
+	return h.swarm.start(ctx, func(context.Context) {
+		a, err := h.swarm.ask(ctx, s, h.ask)
+		select {
+		case h.results <- askResult{a, err}:
+		case <-h.over:
+			if err == nil {
+				a.close()
+			}
+		}
+	})
+}
+
+// startDial connects to a, unless that failed not long ago or the budget is used up.
+func (h *hunt) startDial(ctx context.Context, a netip.AddrPort) error {
+	if h.tally.Dialled >= h.swarm.cfg.Limits.DialsPerFetch {
+		h.addrs = nil
+		return nil
+	}
+	if h.swarm.dials.resting(a) {
+		return nil
+	}
+	h.dials.running++
+	h.tally.Dialled++
+	return h.swarm.start(ctx, func(context.Context) {
+		s, err := h.swarm.connect(ctx, a)
+		select {
+		case h.joined <- dialResult{s, err}:
+		case <-h.over:
+		}
+	})
+}
+
+func (h *hunt) noteAnswer(err error) {
+	h.asks.running--
+	switch {
+	case errors.Is(err, ErrNotHeld):
+		h.tally.Absent++
+		return
+	case errors.Is(err, ErrUnverified), errors.Is(err, errLie):
+		h.unproven = true
+	default:
+		h.refused = true
+	}
+	h.tally.Failed++
+}
+
+func (h *hunt) noteDial(r dialResult) {
+	h.dials.running--
+	switch {
+	case r.err != nil || h.avoid[r.session.key] || h.asked[r.session]:
+	case r.session.remote.says(h.id) == absent:
+		h.saidNo[r.session] = true
+		h.doubted = append(h.doubted, r.session)
+	default:
+		h.enqueue(r.session)
+	}
+}
+
+// enqueueDoubted queues those whose digest may be a moment behind what they announce,
+// when nobody else is left. It reports whether there are any.
+func (h *hunt) enqueueDoubted() bool {
+	n := min(len(h.doubted), h.swarm.cfg.Limits.Asks)
+	for _, s := range h.doubted[:n] {
+		h.enqueue(s)
+	}
+	h.doubted = nil
+	return n > 0
+}
+
+// exhausted reports whether nothing is under way and nothing is left to start.
+func (h *hunt) exhausted() bool {
+	idle := h.asks.running == 0 && h.dials.running == 0
+	return idle && len(h.queue) == 0 && len(h.addrs) == 0 && (h.lookup == nil || h.all)
+}
+
+// verdict is the sentinel that says most about why there is no answer.
+func (h *hunt) verdict() error {
+	switch {
+	case h.unproven:
+		return ErrUnverified
+	case h.refused:
+		return ErrRefused
+	case h.tally.Tried > 0 || len(h.saidNo) > 0:
+		return ErrNotFound
+	}
+	return ErrNoPeers
+}
+
+func (h *hunt) fail(reason error) error {
+	e := h.tally
+	e.reason = reason
+	for s := range h.saidNo {
+		if !h.asked[s] {
+			e.Tried++
+			e.Absent++
+		}
+	}
+	return &e
+}

@@ -1,0 +1,354 @@
+package peer
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+
+	"github.com/peerproxy/peerproxy/resource"
+	"github.com/peerproxy/peerproxy/trust"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+	os.Exit(0)
+}
+
+var testSecret = []byte("a secret of tests")
+
+// item is a resource with a body, as a node has it.
+type item struct {
+	exchange *resource.Exchange
+	body     []byte
+	outboard []byte
+}
+
+// makeItem is a signed copy of a resource. Time.Now is when it was received.
+func makeItem(t testing.TB, signer *trust.Identity, url string, body []byte) *item {
+	t.Helper()
+	u, err := resource.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := resource.NewHasher()
+	h.Write(body)
+	var outboard bytes.Buffer
+	if err := h.WriteOutboard(&outboard); err != nil {
+		t.Fatal(err)
+	}
+	ex := &resource.Exchange{
+		Method:    "GET",
+		URL:       u,
+		Status:    200,
+		Header:    http.Header{"Content-Type": {"text/html"}},
+		Body:      h.Body(),
+		Requested: time.Now().Add(-time.Second).Round(0),
+		Received:  time.Now().Round(0),
+	}
+	if err := signer.Sign(ex); err != nil {
+		t.Fatal(err)
+	}
+	return &item{ex, body, outboard.Bytes()}
+}
+
+func query(url string) resource.Query {
+	u, err := resource.ParseURL(url)
+	if err != nil {
+		panic(err)
+	}
+	return resource.Query{Method: "GET", URL: u}
+}
+
+func randomBody(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// shelf is a Source in memory. Wrap may put something in front of the body.
+type shelf struct {
+	mu     sync.Mutex
+	items  map[resource.ID]*item
+	opened int
+	closed int
+	fields http.Header // of the last question
+	wrap   func(io.ReaderAt) io.ReaderAt
+	err    error
+}
+
+func (s *shelf) Open(_ context.Context, id resource.ID, fields http.Header) (*Shared, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it := s.items[id]
+	if s.err != nil {
+		return nil, s.err
+	}
+	if it == nil {
+		return nil, ErrNotHeld
+	}
+	s.opened++
+	s.fields = fields
+	var data io.ReaderAt = bytes.NewReader(it.body)
+	if s.wrap != nil {
+		data = s.wrap(data)
+	}
+	return &Shared{
+		Exchange: it.exchange,
+		Data:     data,
+		Outboard: bytes.NewReader(it.outboard),
+		Close: func() error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.closed++
+			return nil
+		},
+	}, nil
+}
+
+func (s *shelf) counts() (opened, closed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened, s.closed
+}
+
+// readerAtFunc makes an io.ReaderAt of a function.
+type readerAtFunc func(p []byte, off int64) (int, error)
+
+func (f readerAtFunc) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }
+
+// signposts is a Finder that knows all.
+type signposts struct {
+	mu    sync.Mutex
+	sites map[string][]netip.AddrPort
+	calls int
+	delay time.Duration // before each address
+	err   error
+}
+
+func (f *signposts) FindPeers(ctx context.Context, site string) iter.Seq2[netip.AddrPort, error] {
+	f.mu.Lock()
+	f.calls++
+	addrs, delay, err := f.sites[site], f.delay, f.err
+	f.mu.Unlock()
+	return func(yield func(netip.AddrPort, error) bool) {
+		if err != nil {
+			yield(netip.AddrPort{}, err)
+			return
+		}
+		for _, a := range addrs {
+			if !sleepAfter(ctx, nil, delay) || !yield(a, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *signposts) called() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
+// upgrader is an Accepter over any net.Listener, as the node's listener is one.
+type upgrader struct {
+	conns chan *websocket.Conn
+	stop  func()
+}
+
+func newUpgrader(t testing.TB, ln net.Listener) *upgrader {
+	config, err := TLSConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &upgrader{conns: make(chan *websocket.Conn)}
+	done := make(chan struct{})
+	ws := websocket.Upgrader{ReadBufferSize: BufferSize, WriteBufferSize: BufferSize, Subprotocols: []string{Subprotocol}}
+	server := &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := ws.Upgrade(w, r, nil)
+			if err != nil {
+				return
+			}
+			select {
+			case u.conns <- c:
+			case <-done:
+				_ = c.Close()
+			}
+		}),
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(tls.NewListener(ln, config)) })
+	u.stop = func() {
+		close(done)
+		_ = server.Close()
+		serving.Wait()
+	}
+	return u
+}
+
+func (u *upgrader) Accept(ctx context.Context) (*websocket.Conn, error) {
+	select {
+	case c := <-u.conns:
+		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// world is a network of nodes. It is made in a synctest bubble and must be closed
+// before the bubble ends.
+type world struct {
+	t      testing.TB
+	net    *memNet
+	finder *signposts
+	close  []func()
+	next   byte
+}
+
+func newWorld(t testing.TB) *world {
+	return &world{t: t, net: newMemNet(), finder: &signposts{sites: make(map[string][]netip.AddrPort)}}
+}
+
+func (w *world) end() {
+	for i := len(w.close) - 1; i >= 0; i-- {
+		w.close[i]()
+	}
+}
+
+// address is a public address that nobody else has.
+func (w *world) address() netip.AddrPort {
+	w.next++
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, 0, 0, w.next}), 4000)
+}
+
+// testNode is a swarm with its shelf.
+type testNode struct {
+	*Swarm
+	t        testing.TB
+	identity *trust.Identity
+	addr     netip.AddrPort
+	shelf    *shelf
+	catalog  *Catalog
+	stop     func()
+}
+
+// node starts a node. It is reachable unless change sets its mind otherwise.
+func (w *world) node(change ...func(*Config)) *testNode {
+	w.t.Helper()
+	n := &testNode{
+		t:        w.t,
+		identity: trust.NewIdentity(),
+		addr:     w.address(),
+		shelf:    &shelf{items: make(map[resource.ID]*item)},
+		catalog:  NewCatalog(testSecret),
+	}
+	cfg := Config{
+		Identity: n.identity,
+		Verifier: trust.Policy{Any: true},
+		Secret:   testSecret,
+		Catalog:  n.catalog,
+		Source:   n.shelf,
+		Finder:   w.finder,
+		Dial:     w.net.dialFrom(n.addr.Addr()),
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	var err error
+	if n.Swarm, err = New(cfg); err != nil {
+		w.t.Fatal(err)
+	}
+	accepter := newUpgrader(w.t, w.net.listen(n.addr))
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := n.Run(ctx, accepter); err != nil {
+			w.t.Errorf("Run: %v", err)
+		}
+	})
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		accepter.stop()
+	})
+	w.close = append(w.close, n.stop)
+	return n
+}
+
+// share puts a signed copy onto the node's shelf and into its catalog.
+func (n *testNode) share(url string, body []byte) *item {
+	n.t.Helper()
+	it := makeItem(n.t, n.identity, url, body)
+	n.hold(it)
+	n.catalog.Add(it.exchange.ID())
+	return it
+}
+
+// hold puts a copy onto the shelf without sharing it.
+func (n *testNode) hold(it *item) {
+	n.shelf.mu.Lock()
+	defer n.shelf.mu.Unlock()
+	n.shelf.items[it.exchange.ID()] = it
+}
+
+// announce makes the finder know who has a site.
+func (w *world) announce(site string, addrs ...netip.AddrPort) {
+	w.finder.mu.Lock()
+	defer w.finder.mu.Unlock()
+	w.finder.sites[site] = append(w.finder.sites[site], addrs...)
+}
+
+// mustFetch reads a whole copy.
+func (n *testNode) mustFetch(url string) (*resource.Copy, []byte) {
+	n.t.Helper()
+	c, err := n.Fetch(context.Background(), query(url))
+	if err != nil {
+		n.t.Fatalf("Fetch: %v", err)
+	}
+	defer c.Body.Close()
+	b, err := io.ReadAll(c.Body)
+	if err != nil {
+		n.t.Fatalf("read body after %d bytes: %v", len(b), err)
+	}
+	return c, b
+}
+
+// fetchError expects a search to fail with a sentinel.
+func (n *testNode) fetchError(url string, want error) *FetchError {
+	n.t.Helper()
+	c, err := n.Fetch(context.Background(), query(url))
+	if err == nil {
+		_ = c.Body.Close()
+		n.t.Fatalf("Fetch succeeded, want %v", want)
+	}
+	if !errors.Is(err, want) {
+		n.t.Fatalf("Fetch: %v, want %v", err, want)
+	}
+	var fe *FetchError
+	if !errors.As(err, &fe) {
+		n.t.Fatalf("Fetch: %T, want a *FetchError", err)
+	}
+	return fe
+}
+
+func equalBody(t testing.TB, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Fatalf("got %d bytes, want %d, or other ones", len(got), len(want))
+	}
+}
