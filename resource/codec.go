@@ -47,7 +47,7 @@ const (
 // are the number of names and, sorted, each name with its number of values (at
 // least 1) and these.
 func (e *Exchange) MarshalBinary() ([]byte, error) {
-	var w encoder
+	w := encoder{b: make([]byte, 0, 1024)} // few need more
 	w.b = append(w.b, codecVersion)
 	w.text(e.Method)
 	w.text(e.URL.text)

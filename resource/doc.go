@@ -7,7 +7,10 @@
 // the URL already. A [Site] groups resources for announcing. An [Exchange] is
 // a request and its response as they were with the origin, and the [Body] of
 // it is named by the root of a BLAKE3 tree, so that every 16 KiB group can be
-// verified alone while it streams ([SliceReader]).
+// verified alone while it streams: a [Hasher] makes the tree when a body is stored,
+// [WriteSlice] sends a range of it, and a [SliceReader] lets only proven bytes through.
+// The binary form of an exchange ([Exchange.MarshalBinary]) is the same in the store and
+// on the wire, and is checked in every part when it is read.
 //
 // The package does no I/O of its own and imports no other package of this
 // module. All hashing and all canonical forms live here, once. Values are

@@ -11,6 +11,7 @@ import (
 func (tree testTree) slice(t testing.TB, offset, n int64) []byte {
 	t.Helper()
 	var b bytes.Buffer
+	b.Grow(int(SliceSize(int64(len(tree.data)), offset, n)))
 	err := WriteSlice(&b, bytes.NewReader(tree.data), bytes.NewReader(tree.outboard), int64(len(tree.data)), offset, n)
 	if err != nil {
 		t.Fatalf("WriteSlice(%d bytes, %d, %d): %v", len(tree.data), offset, n, err)

@@ -7,8 +7,6 @@ import (
 	"runtime"
 	"testing"
 	"testing/iotest"
-
-	"lukechampine.com/blake3/bao"
 )
 
 // readSlice reads a slice to its end or error and fails the test if so much as one byte
@@ -290,40 +288,4 @@ func TestSliceReaderMemory(t *testing.T) {
 	if got := after.TotalAlloc - before.TotalAlloc; got > 256<<10 {
 		t.Errorf("%d bytes allocated for a claim of 1 PiB", got)
 	}
-}
-
-// FuzzSliceReader gives arbitrary bytes for a slice of arbitrary shape: nothing but the
-// body's bytes may come out, and a complete reading needs the true slice, which bao
-// accepts as well.
-func FuzzSliceReader(f *testing.F) {
-	const size = 3*GroupSize + 100
-	tree := newTree(f, size)
-	for _, seed := range []struct{ offset, n int64 }{{0, size}, {0, 1}, {GroupSize, GroupSize}, {size - 1, 1}, {5, 0}} {
-		slice := tree.slice(f, seed.offset, seed.n)
-		f.Add(slice, int64(size), seed.offset, seed.n)
-		f.Add(slice, int64(size+1), seed.offset, seed.n)
-		f.Add(append(slice, 1), int64(size), seed.offset, seed.n)
-	}
-	f.Fuzz(func(t *testing.T, slice []byte, length, offset, n int64) {
-		body := tree.body
-		body.Length = length
-		got, err := io.ReadAll(NewSliceReader(bytes.NewReader(slice), body, offset, n))
-		if errors.Is(err, ErrRange) {
-			return
-		}
-		if len(got) > 0 && !bytes.Equal(got, tree.data[offset:offset+int64(len(got))]) {
-			t.Fatal("unverified bytes came out")
-		}
-		if err != nil || n == 0 {
-			return
-		}
-		if int64(len(got)) != n {
-			t.Fatalf("%d bytes without an error, want %d", len(got), n)
-		}
-		header := []byte{byte(length), byte(length >> 8), byte(length >> 16), byte(length >> 24), 0, 0, 0, 0}
-		slice = slice[:SliceSize(length, offset, n)]
-		if _, ok := bao.VerifySlice(append(header, slice...), baoGroup, uint64(offset), uint64(n), body.Root); !ok {
-			t.Fatal("bao does not accept this slice")
-		}
-	})
 }
