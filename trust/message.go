@@ -81,7 +81,7 @@ type message struct {
 // value is the component value of c (RFC 9421 section 2.5, step 2.5).
 func (m *message) value(c component) (string, error) {
 	if c.req && m.status == 0 {
-		return "", fmt.Errorf("%w: %v: a request answers no request", errNoValue, c)
+		return "", fmt.Errorf("%w: %.60v: a request answers no request", errNoValue, c)
 	}
 	ofRequest := c.req || m.status == 0
 	if !strings.HasPrefix(c.name, "@") {
@@ -93,13 +93,13 @@ func (m *message) value(c component) (string, error) {
 	}
 	switch {
 	case c.bs:
-		return "", fmt.Errorf("%w: %v: bs is for fields", errNoValue, c)
+		return "", fmt.Errorf("%w: %.60v: bs is for fields", errNoValue, c)
 	case ofRequest:
 		return m.requestValue(c)
 	case c.name == "@status":
 		return strconv.Itoa(m.status), nil
 	}
-	return "", fmt.Errorf("%w: %v", errNoValue, c)
+	return "", fmt.Errorf("%w: %.60v", errNoValue, c)
 }
 
 // requestValue derives a component from the request line (RFC 9421 section 2.2).
@@ -121,14 +121,14 @@ func (m *message) requestValue(c component) (string, error) {
 	case "@query":
 		return "?" + query, nil
 	}
-	return "", fmt.Errorf("%w: %v", errNoValue, c)
+	return "", fmt.Errorf("%w: %.60v", errNoValue, c)
 }
 
 // fieldValue is the value of a field with the given lines (RFC 9421 section 2.1, and
 // 2.1.3 with bs).
 func fieldValue(lines []string, c component) (string, error) {
 	if len(lines) == 0 {
-		return "", fmt.Errorf("%w: %v", errNoValue, c)
+		return "", fmt.Errorf("%w: %.60v", errNoValue, c)
 	}
 	values := make([]string, len(lines))
 	for i, line := range lines {
@@ -167,7 +167,7 @@ func (m *message) baseLines(covered []component) (string, error) {
 	seen := make(map[component]bool, len(covered))
 	for _, c := range covered {
 		if seen[c] {
-			return "", fmt.Errorf("component %v occurs twice", c)
+			return "", fmt.Errorf("component %.60v occurs twice", c)
 		}
 		seen[c] = true
 		identifier, err := httpsfv.Marshal(c.item())
@@ -179,7 +179,7 @@ func (m *message) baseLines(covered []component) (string, error) {
 			return "", err
 		}
 		if !plainText(value) {
-			return "", fmt.Errorf("%w: %v: not plain ASCII", errNoValue, c)
+			return "", fmt.Errorf("%w: %.60v: not plain ASCII", errNoValue, c)
 		}
 		b.WriteString(identifier + ": " + value + "\n")
 	}

@@ -31,22 +31,46 @@ const (
 type statement struct {
 	covered []component
 	lines   string // of the signature base
-	created int64  // seconds since 1970
+	head    string // of the input, up to the key
 }
+
+// inputTail follows the key in every input.
+const inputTail = `";alg="` + algorithm + `";tag="` + tag + `"`
 
 // newStatement fails with [ErrUnsignable] if the exchange has no unambiguous
 // signature base.
 func newStatement(ex *resource.Exchange) (*statement, error) {
-	m, err := toMessage(ex)
+	s, err := toStatement(ex)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsignable, err)
-	}
-	s := &statement{covered: covered(m), created: ex.Received.Unix()}
-	if s.lines, err = m.baseLines(s.covered); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsignable, err)
 	}
 	return s, nil
 }
+
+func toStatement(ex *resource.Exchange) (*statement, error) {
+	m, err := toMessage(ex)
+	if err != nil {
+		return nil, err
+	}
+	s := &statement{covered: covered(m)}
+	if s.lines, err = m.baseLines(s.covered); err != nil {
+		return nil, err
+	}
+	params := httpsfv.NewParams()
+	params.Add("created", ex.Received.Unix())
+	list, err := formatInput(s.covered, params)
+	if err != nil {
+		return nil, err
+	}
+	s.head = list + `;keyid="`
+	if len(s.input(Key{})) > maxInput {
+		return nil, fmt.Errorf("field names longer than %d bytes", maxInput)
+	}
+	return s, nil
+}
+
+// input is the Input of the signature that key makes on s.
+func (s *statement) input(key Key) string { return s.head + key.String() + inputTail }
 
 // toMessage is the response that is signed: the stored one and our two field lines.
 func toMessage(ex *resource.Exchange) (*message, error) {
@@ -109,23 +133,6 @@ func fields(h http.Header, req bool) []component {
 	return list
 }
 
-// input is the Input of the signature that key makes on s.
-func (s *statement) input(key Key) (string, error) {
-	params := httpsfv.NewParams()
-	params.Add("created", s.created)
-	params.Add("keyid", key.String())
-	params.Add("alg", algorithm)
-	params.Add("tag", tag)
-	input, err := formatInput(s.covered, params)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnsignable, err)
-	}
-	if len(input) > maxInput {
-		return "", fmt.Errorf("%w: field names too long", ErrUnsignable)
-	}
-	return input, nil
-}
-
 // checkExchange refuses what has no unambiguous signature base.
 func checkExchange(ex *resource.Exchange) error {
 	switch {
@@ -167,10 +174,10 @@ func checkHeader(h http.Header) error {
 		}
 		for _, line := range lines {
 			if !httpguts.ValidHeaderFieldValue(line) {
-				return fmt.Errorf("%s has a control character", name)
+				return fmt.Errorf("%.40s has a control character", name)
 			}
 			if strings.Trim(line, " \t") != line {
-				return fmt.Errorf("%s has white space around its value", name)
+				return fmt.Errorf("%.40s has white space around its value", name)
 			}
 			size += len(line)
 		}
