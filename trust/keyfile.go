@@ -28,7 +28,8 @@ const (
 //
 // The file is PKCS #8 in PEM (RFC 8410): the 32-byte seed, in the form that
 // "openssl genpkey -algorithm ed25519" writes too. A new file appears whole and
-// synced or not at all. A file that exists is never written: if it is no regular
+// synced or not at all (where the file system has no hard links, a crash can leave a
+// part of it, which is refused later). A file that exists is never written: if it is no regular
 // file, can be read by group or others, or does not hold exactly one such key, the
 // error wraps [ErrKeyFile]. Of several processes that create the file at once, one
 // wins and all return the same identity.
