@@ -1,0 +1,47 @@
+// Package proxy is a forward proxy as an http.Handler: it stores what it fetches,
+// serves it while it is fresh, and when an origin fails it asks peers or falls back
+// to what it has.
+//
+// # Model
+//
+// A request arrives in absolute form (RFC 9112 section 3.2.2), as CONNECT or as an
+// upgrade. Tunnels and upgrades are copied blindly. GET and HEAD go the way of the
+// cache:
+//
+//	store ── fresh ─────────────────────────────────▶ client
+//	  │ missing or stale
+//	  ▼
+//	flight: one fetch for all clients that wait for the same thing
+//	  │ race: origin, and peers beside it after Patience or at once if it fails
+//	  ▼
+//	spool ──▶ Store.Create … Commit
+//	  └─────▶ clients, each at its own pace
+//
+// All other requests are passed on as they are. What may be stored and used is the
+// decision of package httpcache; what is provably public is [ShareDecision].
+//
+// # Guarantees
+//
+//   - No body is held in memory as a whole. A fetch runs at most 4 MiB ahead of its
+//     fastest reader; what is not stored passes through a window of 512 KiB.
+//   - A body that breaks off is never stored, and the client's connection is
+//     broken off too, so that it notices.
+//   - A flight lives until its last reader leaves; then its fetch is cancelled.
+//   - No failure of the store is seen by a client as long as the bytes can be had
+//     otherwise. No error ever takes the place of a good copy.
+//   - Hop-by-hop fields, fields that Connection names and credentials for the proxy
+//     are not forwarded. Requests that come back are answered by 508.
+//   - Special addresses are refused when they are dialled ([Dialer]), after the
+//     resolution of the name.
+//   - Peers are asked for public hosts only, and learn the URL's ID and the fields
+//     of resource.SelectingFields, never cookies or credentials.
+//   - Every answer bears Cache-Status (RFC 9211) and Proxy-Status (RFC 9209), except
+//     for requests that are not HTTP, which net/http refuses before.
+//
+// # Limits
+//
+// Responses to HEAD and to Range requests are forwarded, not stored. Unsafe methods
+// do not invalidate yet what is stored (RFC 9111 section 4.4). Bodies that only the
+// end of an unencrypted connection delimits are not stored, since a truncated one
+// would look the same.
+package proxy

@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+)
+
+// Reasons why a request gets an answer from the proxy instead of one from an origin.
+var (
+	errBudget      = errors.New("proxy: nobody answered in time")
+	errStalled     = errors.New("proxy: peer of the connection stalled")
+	errNotStored   = errors.New("proxy: nothing stored that would do")
+	errNoPeer      = errors.New("proxy: no peer has it")
+	errUnfit       = errors.New("proxy: the peer's copy is of no use here")
+	errCredentials = errors.New("proxy: proxy credentials missing or wrong")
+	errBadTarget   = errors.New("proxy: request target cannot be forwarded")
+	errNotProxied  = errors.New("proxy: request to the proxy itself")
+	errPort        = errors.New("proxy: port is not for tunnels")
+	errProtocol    = errors.New("proxy: answer breaks the rules of HTTP")
+	errNoHijack    = errors.New("proxy: connection cannot become a tunnel")
+	errClosed      = errors.New("proxy: shutting down")
+	errAbandoned   = errors.New("proxy: last reader left")
+	errLost        = errors.New("proxy: lost the race to a better answer")
+)
+
+// badStatusError is an origin's answer that counts as a failure of the origin.
+type badStatusError int
+
+func (e badStatusError) Error() string { return "proxy: origin answered " + http.StatusText(int(e)) }
+
+// failure is an error in the terms of the client: status, proxy error type (RFC 9209
+// section 2.3) and words for a page. It tells nothing that only insiders may know.
+type failure struct {
+	status int
+	kind   string
+	title  string
+	text   string
+}
+
+// Failures that several errors share.
+var (
+	failedDNS        = failure{502, "dns_error", "The name could not be found", "The domain name system has no address for this site. It may be misspelt, gone, or kept from you."}
+	failedDNSTimeout = failure{504, "dns_timeout", "The name could not be looked up", "No name server answered in time. This machine may be offline."}
+	failedRefused    = failure{502, "connection_refused", "The site refused the connection", "The site's machine is there but does not accept connections."}
+	failedUnroutable = failure{502, "destination_ip_unroutable", "The site cannot be reached", "There is no way through the network to the site. This machine may be offline."}
+	failedConnect    = failure{504, "connection_timeout", "The site did not answer", "No connection to the site came about in time."}
+	failedTerminated = failure{502, "connection_terminated", "The connection broke off", "The connection to the site ended before it had answered."}
+	failedCert       = failure{502, "tls_certificate_error", "The site could not prove who it is", "Its certificate is not valid for this name, has expired, or was not issued by a trusted authority."}
+	failedTLS        = failure{502, "tls_protocol_error", "No secure connection came about", "The site and this proxy did not agree on a secure connection."}
+	failedTLSAlert   = failure{502, "tls_alert_received", "No secure connection came about", "The site turned the secure connection down."}
+	failedTimeout    = failure{504, "http_response_timeout", "Nobody answered in time", "The site was silent for too long."}
+	failedProtocol   = failure{502, "http_protocol_error", "The site's answer makes no sense", "What the site sent is not valid HTTP."}
+	failedHeaders    = failure{502, "http_response_header_section_size", "The site's answer is too large", "The header fields of the answer are larger than this proxy accepts."}
+	failedElse       = failure{502, "destination_unavailable", "The site cannot be reached", "The site did not give an answer."}
+)
+
+// ownFailures are the proxy's own verdicts.
+var ownFailures = []struct {
+	err error
+	failure
+}{
+	{ErrForbiddenAddress, failure{403, "destination_ip_prohibited", "Address not allowed", "This name leads to a private or otherwise special address, and the proxy may not go there. Whoever runs it can allow that."}},
+	{ErrLoop, failure{508, "proxy_loop_detected", "The request runs in a circle", "This request came back to the proxy that had sent it."}},
+	{errBudget, failedTimeout},
+	{errStalled, failedTimeout},
+	{errNotStored, failure{504, "", "Not in the store", "Only a stored copy was asked for, and none is here that may be used."}},
+	{errNoPeer, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy."}},
+	{errUnfit, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy that fits."}},
+	{errCredentials, failure{407, "http_request_denied", "The proxy wants to know you", "Give the name and password of this proxy."}},
+	{errBadTarget, failure{400, "http_request_error", "This address cannot be fetched", "The proxy forwards addresses that begin with http:// or https:// and name a host."}},
+	{errNotProxied, failure{400, "http_request_error", "This is a proxy", "Set this address and port as the HTTP proxy in your browser or system, then browse as usual. As a site of its own it has nothing to show."}},
+	{errPort, failure{403, "http_request_denied", "Port not allowed", "Tunnels to this port are not allowed, since no web server listens there."}},
+	{errProtocol, failedProtocol},
+	{errNoHijack, failure{501, "http_request_error", "No tunnel possible", "This kind of connection cannot become a tunnel."}},
+	{errClosed, failure{503, "proxy_internal_error", "The proxy is going down", "It stops working just now. Try again soon."}},
+}
+
+// explain maps every error to what the client is told.
+func explain(err error) failure {
+	for _, own := range ownFailures {
+		if errors.Is(err, own.err) {
+			return own.failure
+		}
+	}
+	for _, stage := range []func(error) (failure, bool){explainDNS, explainTLS, explainSocket, explainHTTP} {
+		if f, ok := stage(err); ok {
+			return f
+		}
+	}
+	return failedElse
+}
+
+func explainDNS(err error) (failure, bool) {
+	var dns *net.DNSError
+	if !errors.As(err, &dns) {
+		return failure{}, false
+	}
+	if dns.IsTimeout {
+		return failedDNSTimeout, true
+	}
+	return failedDNS, true
+}
+
+func explainTLS(err error) (failure, bool) {
+	var (
+		verification *tls.CertificateVerificationError
+		record       tls.RecordHeaderError
+		alert        tls.AlertError
+		unknown      x509.UnknownAuthorityError
+		hostname     x509.HostnameError
+		invalid      x509.CertificateInvalidError
+		op           *net.OpError
+	)
+	switch {
+	case errors.As(err, &verification), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid):
+		return failedCert, true
+	case errors.As(err, &alert), errors.As(err, &op) && op.Op == "remote error":
+		return failedTLSAlert, true
+	case errors.As(err, &record), strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "TLS handshake"),
+		strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		return failedTLS, true
+	}
+	return failure{}, false
+}
+
+func explainSocket(err error) (failure, bool) {
+	var (
+		op      *net.OpError
+		timeout net.Error
+	)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return failedRefused, true
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return failedUnroutable, true
+	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
+		return failedConnect, true
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return failedTimeout, true
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return failedTerminated, true
+	}
+	return failure{}, false
+}
+
+// explainHTTP tells apart what net/http only gives in words.
+func explainHTTP(err error) (failure, bool) {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "headers exceeded"):
+		return failedHeaders, true
+	case strings.Contains(text, "malformed"), strings.Contains(text, "bad Content-Length"), strings.Contains(text, "multiple Content-Length"),
+		strings.Contains(text, "transfer encoding"), strings.Contains(text, "server closed idle"):
+		return failedProtocol, true
+	}
+	return failure{}, false
+}

@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// flight is one fetch of a missing or stale resource and all the clients that wait
+// for it. It lives until it has landed everything in the store, or until its last
+// reader leaves. The client that was first has no part in that.
+type flight struct {
+	key    flightKey
+	shared bool // is in the table, so that others may join
+	fetch  *fetch
+	spool  *spool
+	cancel context.CancelCauseFunc
+	hints  chan hint // 1xx responses, for the first reader
+
+	landed  chan struct{} // closed when outcome is set
+	outcome outcome
+}
+
+// hint is an interim response (RFC 9110 section 15.2).
+type hint struct {
+	status int
+	header http.Header
+}
+
+// outcome is what a flight came to when the response header arrived. It does not
+// change after that.
+type outcome struct {
+	stored   *resource.Stored   // answered by the store: it was there meanwhile, or the origin has confirmed it
+	exchange *resource.Exchange // being received; its body is in the spool. Nil with stored, or if there is none
+	failed   error              // the origin failed; exchange may be what it answered
+	tried    []string           // by the race, for people
+
+	status  int           // upstream's, 0 = none
+	tier    resource.Tier // of exchange
+	length  int64         // of the content, -1 = unknown
+	common  bool          // fit for readers that joined, not only for the first
+	storing bool          // goes into the store
+	proto   string        // protocol version of upstream, for Via
+	trailer http.Header   // filled in when the body is whole
+}
+
+// flightKey says which requests can share a fetch: those for one resource that
+// would select the same variant as far as can be known before the answer.
+type flightKey struct {
+	id     resource.ID
+	fields string
+}
+
+func newFlightKey(r *request) flightKey {
+	var b strings.Builder
+	for _, name := range resource.SelectingFields {
+		b.WriteString(strings.Join(r.in.Header[name], ","))
+		b.WriteByte('\n')
+	}
+	return flightKey{r.id, b.String()}
+}
+
+// flights is the table of flights in progress. It is safe for concurrent use.
+type flights struct {
+	mu     sync.Mutex
+	shared map[flightKey]*flight
+	all    map[*flight]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+func newFlights() *flights {
+	return &flights{shared: map[flightKey]*flight{}, all: map[*flight]struct{}{}}
+}
+
+// board gives a place in a flight: in one that is on its way if it is of use to a
+// request (news: only before the response has come), else in a new one that start
+// makes and that the caller has to launch. It fails when the table is closed.
+func (t *flights) board(key flightKey, shared, news bool, start func() *flight) (f *flight, rd *reader, first bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, nil, false
+	}
+	if f := t.shared[key]; shared && f != nil && f.open(news) {
+		return f, f.spool.open(), false
+	}
+	f = start()
+	f.key, f.shared = key, shared
+	if shared {
+		t.shared[key] = f // another that is there has become useless
+	}
+	t.all[f] = struct{}{}
+	t.wg.Add(1)
+	return f, f.spool.open(), true
+}
+
+// open reports whether one more reader may join.
+func (f *flight) open(news bool) bool {
+	select {
+	case <-f.landed:
+		return !news && f.outcome.common && (f.outcome.exchange == nil || f.spool.keeping())
+	default:
+		return true
+	}
+}
+
+// leave ends a reader's part. With the last one ends the flight, unless the reader
+// is satisfied (all it wanted was the header) and the rest is not much.
+func (t *flights) leave(f *flight, rd *reader, satisfied bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rd.leave()
+	if !f.spool.unread() || satisfied && f.mayFinish() {
+		return
+	}
+	t.removeLocked(f)
+	f.cancel(errAbandoned)
+}
+
+// mayFinish reports whether a flight without readers is worth finishing.
+func (f *flight) mayFinish() bool {
+	select {
+	case <-f.landed:
+		return f.outcome.storing && f.outcome.length >= 0 && f.outcome.length <= runAhead && f.spool.keeping()
+	default:
+		return false
+	}
+}
+
+func (t *flights) removeLocked(f *flight) {
+	if t.shared[f.key] == f {
+		delete(t.shared, f.key)
+	}
+}
+
+// retire takes a flight off the table: nobody joins any more.
+func (t *flights) retire(f *flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removeLocked(f)
+}
+
+// done is called when nothing of a flight is left.
+func (t *flights) done(f *flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removeLocked(f)
+	delete(t.all, f)
+	t.wg.Done()
+}
+
+// close breaks all flights off and waits for them.
+func (t *flights) close() {
+	t.mu.Lock()
+	t.closed = true
+	for f := range t.all {
+		f.cancel(errClosed)
+	}
+	t.mu.Unlock()
+	t.wg.Wait()
+}

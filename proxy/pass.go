@@ -1,0 +1,148 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strconv"
+	"sync"
+)
+
+// pass forwards a request that the cache has no say in, with its content, and
+// streams the answer back.
+func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
+	fwd := fwdMethod
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		fwd = fwdBypass
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	hints := &hintWriter{w: w}
+	out := p.passing(hints.trace(ctx), r)
+	if out.Body != nil {
+		defer out.Body.Close() // the transport may read it longer than this handler lives
+	}
+	response, err := p.transport.RoundTrip(out)
+	hints.stop()
+	if err == nil {
+		err = impossibleStatus(response.StatusCode)
+	}
+	if response != nil {
+		defer response.Body.Close()
+	}
+	if err != nil {
+		p.answer(w, r, report{failure: explain(err), cache: cacheStatus{fwd: fwd}})
+		return
+	}
+	p.passBack(w, r, response, cacheStatus{fwd: fwd, fwdStatus: response.StatusCode}, cancel)
+}
+
+// passing is the request to the origin, content and trailers included.
+func (p *Proxy) passing(ctx context.Context, r *http.Request) *http.Request {
+	out := outgoing(ctx, r, p.fields(r))
+	if r.ContentLength != 0 {
+		out.Body, out.ContentLength = r.Body, r.ContentLength
+		out.Trailer = r.Trailer // the same map: it is filled in while the body is read
+	}
+	return out
+}
+
+// passBack sends an origin's response to the client.
+func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.Response, cs cacheStatus, cancel context.CancelCauseFunc) {
+	h := w.Header()
+	httpTrailer := announceTrailer(h, response)
+	age := response.Header["Age"]
+	endToEnd(response.Header)
+	for name, lines := range response.Header {
+		h[name] = lines
+	}
+	if age != nil {
+		h["Age"] = age
+	}
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = nil // keeps net/http from guessing one
+	}
+	delete(h, "Content-Length")
+	if response.ContentLength >= 0 && hasContent(response.StatusCode) {
+		h["Content-Length"] = []string{strconv.FormatInt(response.ContentLength, 10)}
+	}
+	p.label(h, response.Header, version(response.ProtoMajor, response.ProtoMinor), cs, proxyStatus{received: response.StatusCode})
+	w.WriteHeader(response.StatusCode)
+	body := watch(response.Body, p.cfg.Idle, func() { cancel(errStalled) })
+	if err := p.copyBody(w, body, response.ContentLength); err != nil {
+		p.log.Debug("body broken off", "err", err)
+		panic(http.ErrAbortHandler) // the client must notice that this is not all
+	}
+	for name, lines := range response.Trailer {
+		if !httpTrailer[name] {
+			name = http.TrailerPrefix + name
+		}
+		h[name] = lines
+	}
+}
+
+// announceTrailer announces the trailer fields that the origin has announced.
+func announceTrailer(h http.Header, response *http.Response) map[string]bool {
+	announced := map[string]bool{}
+	for name := range response.Trailer {
+		announced[name] = true
+		h.Add("Trailer", name)
+	}
+	return announced
+}
+
+// copyBody streams without waiting for more than has come: a read that did not fill
+// the buffer is flushed, unless it was the last.
+func (p *Proxy) copyBody(w http.ResponseWriter, body io.Reader, length int64) error {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	control, deadline := http.NewResponseController(w), p.deadline(w)
+	for copied := int64(0); ; {
+		n, err := body.Read(*buf)
+		if n > 0 {
+			deadline()
+			if _, err := w.Write((*buf)[:n]); err != nil {
+				return err
+			}
+			if copied += int64(n); n < len(*buf) && copied != length && err == nil {
+				if err := control.Flush(); err != nil {
+					return err
+				}
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// hintWriter passes interim responses on as they come (RFC 9110 section 15.2).
+type hintWriter struct {
+	mu   sync.Mutex // the trace may be called by the transport's goroutines, even late
+	w    http.ResponseWriter
+	done bool
+}
+
+func (h *hintWriter) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		Got1xxResponse: func(status int, fields textproto.MIMEHeader) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			if !h.done && status != http.StatusContinue && status != http.StatusSwitchingProtocols {
+				passHint(h.w, hint{status, http.Header(fields).Clone()})
+			}
+			return nil
+		},
+	})
+}
+
+func (h *hintWriter) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.done = true
+}

@@ -1,0 +1,186 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// Config says how a [Proxy] works. The zero Config is a proxy without a store and
+// without peers. It is copied by [New] and never changed.
+type Config struct {
+	Store  Store  // nil = nothing is stored
+	Peers  Peers  // nil = nobody but the origin is asked
+	Signer Signer // nil = what is stored bears no signature
+
+	// Dialer opens all connections, tunnels included; nil = &Dialer{}.
+	Dialer *Dialer
+	// Transport sends requests to origins; nil = one that uses Dialer, HTTP/1.1 or
+	// HTTP/2. It must not decompress, follow redirects or go through another proxy
+	// that it is asked to hide.
+	Transport http.RoundTripper
+
+	// Stored is called after a response was stored or confirmed, with the value that
+	// the store has now. It should return soon.
+	Stored func(*resource.Stored)
+	// Auth checks the credentials that clients give to the proxy; nil = none are
+	// wanted. See [Users].
+	Auth func(user, password string) bool
+	// Interceptor may look into tunnels; nil = all are blind.
+	Interceptor Interceptor
+
+	// Pseudonym names this proxy in Via, Cache-Status and Proxy-Status; it is a token.
+	// "" = "peerproxy".
+	Pseudonym string
+
+	Patience  time.Duration // silence of the origin until peers are asked beside it; 0 = 2 s
+	Budget    time.Duration // time until the first byte of what could be stored; 0 = 10 s
+	FailedFor time.Duration // how long a site is remembered as failing; 0 = 30 s
+	Idle      time.Duration // silence within a body or tunnel until it is broken off; 0 = 5 min
+
+	Now    func() time.Time // nil = time.Now
+	Logger *slog.Logger     // nil = no log. URLs and addresses at debug level only
+}
+
+func (c Config) withDefaults() Config {
+	if c.Dialer == nil {
+		c.Dialer = &Dialer{}
+	}
+	if c.Pseudonym == "" {
+		c.Pseudonym = "peerproxy"
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		standard time.Duration
+	}{{&c.Patience, 2 * time.Second}, {&c.Budget, 10 * time.Second}, {&c.FailedFor, 30 * time.Second}, {&c.Idle, 5 * time.Minute}} {
+		if *d.value == 0 {
+			*d.value = d.standard
+		}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Proxy is a forward proxy, to be used as an http.Handler. It is safe for
+// concurrent use. Close ends it.
+type Proxy struct {
+	cfg       Config
+	log       *slog.Logger
+	names     names
+	secret    [16]byte // of the names in Via, see viaName
+	dialer    *Dialer
+	transport http.RoundTripper
+	ownedPool *http.Transport // transport if it was made here
+	own       *ownAddresses
+	health    *health
+	flights   *flights
+	tunnels   *tunnels
+}
+
+// New makes a proxy. It fails if the pseudonym can't be used.
+func New(cfg Config) (*Proxy, error) {
+	cfg = cfg.withDefaults()
+	names, err := newNames(cfg.Pseudonym)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: pseudonym: %w", err)
+	}
+	p := &Proxy{
+		cfg: cfg, log: cfg.Logger, names: names, transport: cfg.Transport, own: &ownAddresses{},
+		health: newHealth(cfg.FailedFor, cfg.Now), flights: newFlights(), tunnels: newTunnels(),
+	}
+	_, _ = rand.Read(p.secret[:]) // never fails
+	dialer := *cfg.Dialer
+	dialer.own = p.own.has
+	p.dialer = &dialer
+	if p.transport == nil {
+		p.ownedPool = newTransport(p.dialer)
+		p.transport = p.ownedPool
+	}
+	return p, nil
+}
+
+// newTransport is net/http's, so set that bodies stay as they were sent.
+func newTransport(d *Dialer) *http.Transport {
+	return &http.Transport{
+		DialContext:            d.DialContext,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    16,
+		MaxIdleConns:           256,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+		WriteBufferSize:        16 << 10,
+		ReadBufferSize:         32 << 10,
+	}
+}
+
+// Close breaks off what is under way, tunnels included, and waits for it. Requests
+// that come later are refused. An http.Server around the proxy is to be shut down
+// first, so that answers which can still be finished are.
+func (p *Proxy) Close() error {
+	p.tunnels.close()
+	p.flights.close()
+	if p.ownedPool != nil {
+		p.ownedPool.CloseIdleConnections()
+	}
+	return nil
+}
+
+// ServeHTTP answers a request to the proxy.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.authorized(r)) }
+
+// serve answers a request of a client that may or may not use the proxy.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, authorized bool) {
+	switch {
+	case !authorized:
+		p.refuse(w, r, errCredentials)
+	case p.loops(r):
+		p.refuse(w, r, ErrLoop)
+	case r.Method == http.MethodConnect:
+		p.connect(w, r)
+	case !r.URL.IsAbs():
+		p.refuse(w, r, errNotProxied)
+	case r.URL.Host == "" || r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		p.refuse(w, r, errBadTarget)
+	default:
+		p.forward(w, r)
+	}
+}
+
+// forward answers a request for another host.
+func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
+	if upgradeOf(r.Header) != "" {
+		p.upgrade(w, r)
+		return
+	}
+	if request, ok := p.cacheable(r); ok {
+		p.cached(w, request)
+		return
+	}
+	p.pass(w, r)
+}
+
+// Interceptor looks into tunnels, so that what goes through them can be cached.
+type Interceptor interface {
+	// Wants reports whether a tunnel to a host and port is to be looked into. If not,
+	// it is blind, and the client learns at once if the host can't be reached.
+	Wants(authority string) bool
+	// Intercept serves the client's connection, on which the tunnel has been
+	// granted, until it ends, passing requests with absolute URLs to h. If what comes is
+	// nothing to look into, it returns a connection that yields all that the client
+	// sent, to be tunnelled blindly; else nil.
+	Intercept(ctx context.Context, client net.Conn, authority string, h http.Handler) (net.Conn, error)
+}

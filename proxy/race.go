@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// contender is one of those who can answer.
+type contender int
+
+const (
+	origin contender = iota
+	peers
+)
+
+// race asks the origin and peers, one after the other or side by side, and takes
+// the first good answer. The goroutine that runs a race also closes it.
+type race struct {
+	p     *Proxy
+	fetch *fetch
+
+	order   []contender // who is asked, in this order
+	next    int         // index of who has not been asked yet
+	cancel  [2]context.CancelCauseFunc
+	results chan answer
+	pending int
+	heard   [2]bool // who has answered
+
+	silent   bool     // the origin was asked and has not answered within the patience time
+	tried    []string // for the error page
+	fallback answer   // the answer of an origin that failed
+	err      error    // of the contender that counts most: the origin
+}
+
+func (p *Proxy) newRace(f *fetch) *race {
+	return &race{p: p, fetch: f, order: p.order(f), results: make(chan answer, 2)}
+}
+
+// order decides who is asked first. A fresh copy in store makes asking peers needless.
+func (p *Proxy) order(f *fetch) []contender {
+	switch {
+	case f.source == SourcePeers:
+		return []contender{peers}
+	case f.fresh || !p.mayAskPeers(f):
+		return []contender{origin}
+	case p.health.failing(f.url.Site()):
+		return []contender{peers, origin}
+	}
+	return []contender{origin, peers}
+}
+
+// budget is how long the race may last. Where a copy is at hand that is as good as
+// what peers have, or the site is known to fail, nobody has to wait that long.
+func (x *race) budget() time.Duration {
+	if x.fetch.fresh || x.fetch.usable && x.p.health.failing(x.fetch.url.Site()) {
+		return x.p.cfg.Patience
+	}
+	return x.p.cfg.Budget
+}
+
+// run returns the first good answer; the others are cancelled. Without one it
+// returns the answer of an origin that failed, or the reason for there being none,
+// in both cases with its err set.
+func (x *race) run(ctx context.Context) answer {
+	patience := time.NewTimer(x.p.cfg.Patience)
+	defer patience.Stop()
+	budget := time.NewTimer(x.budget())
+	defer budget.Stop()
+	x.startNext(ctx)
+	for x.pending > 0 {
+		select {
+		case a := <-x.results:
+			x.pending--
+			x.heard[a.from] = true
+			if a.err == nil {
+				x.won(a)
+				return a
+			}
+			x.note(ctx, a)
+			x.startNext(ctx)
+		case <-patience.C:
+			x.silent = x.waitsFor(origin)
+			x.startNext(ctx)
+		case <-budget.C:
+			return x.outOfTime()
+		case <-ctx.Done():
+			return answer{err: context.Cause(ctx)}
+		}
+	}
+	return x.lost()
+}
+
+func (x *race) startNext(ctx context.Context) {
+	if x.next == len(x.order) {
+		return
+	}
+	who := x.order[x.next]
+	x.next++
+	x.pending++
+	ctx, x.cancel[who] = context.WithCancelCause(ctx)
+	ask := x.p.askOrigin
+	if who == peers {
+		ask = x.p.askPeers
+	}
+	go func() { x.results <- ask(ctx, x.fetch) }() // close waits for it
+}
+
+// won cancels the loser and draws the conclusions for the next requests.
+func (x *race) won(a answer) {
+	x.cancelAllBut(a.from)
+	site := x.fetch.url.Site()
+	if a.from == origin {
+		x.p.health.worked(site)
+	} else if x.silent {
+		x.p.health.failed(site)
+	}
+}
+
+// note keeps what is needed of an answer that is none.
+func (x *race) note(ctx context.Context, a answer) {
+	f := explain(a.err)
+	if a.from == peers {
+		x.tried = append(x.tried, "Peers were asked: "+peerWords(a.err))
+		if x.err == nil && len(x.order) == 1 {
+			x.err = a.err
+		}
+		return
+	}
+	var status badStatusError
+	if errors.As(a.err, &status) {
+		x.tried = append(x.tried, "The site was asked: it answered “"+statusWords(int(status))+"”.")
+	} else {
+		x.tried = append(x.tried, "The site was asked: "+f.title+".")
+	}
+	x.err, x.fallback = a.err, a
+	if ctx.Err() == nil && !errors.Is(a.err, ErrLoop) {
+		x.p.health.failed(x.fetch.url.Site())
+	}
+}
+
+func peerWords(err error) string {
+	if errors.Is(err, errUnfit) {
+		return "the copies they have are of no use here."
+	}
+	return "none has it."
+}
+
+func statusWords(status int) string {
+	if text := http.StatusText(status); text != "" {
+		return text
+	}
+	return "an error without a name"
+}
+
+func (x *race) outOfTime() answer {
+	if x.waitsFor(origin) {
+		x.tried = append(x.tried, "The site was asked: no answer in time.")
+		x.p.health.failed(x.fetch.url.Site())
+	}
+	if x.waitsFor(peers) {
+		x.tried = append(x.tried, "Peers were asked: no answer in time.")
+	}
+	if x.err == nil {
+		x.err = errBudget
+	}
+	return x.lost()
+}
+
+func (x *race) waitsFor(who contender) bool { return x.cancel[who] != nil && !x.heard[who] }
+
+// lost is the outcome without a good answer.
+func (x *race) lost() answer {
+	if x.fallback.response != nil {
+		x.cancelAllBut(origin)
+		a := x.fallback
+		x.fallback = answer{}
+		return a
+	}
+	x.cancelAllBut(-1)
+	return answer{err: x.err}
+}
+
+func (x *race) cancelAllBut(winner contender) {
+	for who, cancel := range x.cancel {
+		if cancel != nil && contender(who) != winner {
+			cancel(errLost)
+		}
+	}
+}
+
+// stall breaks the body of an answer off.
+func (x *race) stall(who contender) { x.cancel[who](errStalled) }
+
+// close ends everything that belongs to the race and waits for it.
+func (x *race) close() {
+	x.cancelAllBut(-1)
+	x.fallback.discard()
+	for ; x.pending > 0; x.pending-- {
+		a := <-x.results
+		a.discard()
+	}
+}
+
+// tierWords labels a copy that peers gave, for Proxy-Status.
+func tierWords(t resource.Tier) string { return "from a peer, " + t.String() }

@@ -1,0 +1,183 @@
+package proxy
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// ShareQuestion is what [ShareDecision] needs to know of an exchange.
+type ShareQuestion struct {
+	Method   string
+	URL      resource.URL // zero for a URL with user information
+	Request  http.Header  // as it went to the origin
+	Status   int
+	Response http.Header // as it came
+	// PublicHost says that the host is public by name ([Dialer.Public]) and, where
+	// that is known, by the address that answered.
+	PublicHost bool
+}
+
+// Reason says in plain words why something may or may not be shared.
+type Reason string
+
+// ShareDecision reports whether an exchange is provably public, so that it may be
+// given to peers: every clause must hold, and in doubt it is private. The user's
+// own list of private sites is not its business. It is a pure function.
+func ShareDecision(q ShareQuestion) (bool, Reason) {
+	switch {
+	case q.Method != http.MethodGet:
+		return false, "only answers to GET are shared"
+	case !shareableStatus(q.Status):
+		return false, "answers with this status are not shared"
+	case !q.PublicHost:
+		return false, "the host is not public"
+	case q.Request["Authorization"] != nil:
+		return false, "it was fetched with Authorization"
+	case q.Request["Cookie"] != nil:
+		return false, "it was fetched with a cookie"
+	}
+	if ok, why := shareableURL(q.URL); !ok {
+		return false, why
+	}
+	return shareableResponse(q.Response)
+}
+
+func shareableStatus(status int) bool {
+	switch status {
+	case 200, 203, 301, 308, 404, 410:
+		return true
+	}
+	return false
+}
+
+func shareableResponse(h http.Header) (bool, Reason) {
+	if h["Set-Cookie"] != nil {
+		return false, "it sets a cookie"
+	}
+	for _, line := range h["Cache-Control"] {
+		// Read generously: what only looks like "private" is private.
+		if line = strings.ToLower(line); strings.Contains(line, "private") || strings.Contains(line, "no-store") {
+			return false, "its Cache-Control says that it is private"
+		}
+	}
+	for _, line := range h["Vary"] {
+		for name := range strings.SplitSeq(line, ",") {
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case "*", "cookie", "authorization":
+				return false, "it varies by who asks"
+			}
+		}
+	}
+	return true, "it is public"
+}
+
+// shareableURL reports whether a URL can be spoken of: nothing in its query looks
+// like a secret. Peers are not even asked for one that fails.
+func shareableURL(u resource.URL) (bool, Reason) {
+	if u.IsZero() {
+		return false, "the URL has user information in it"
+	}
+	if query := u.Query(); query != "" && secretQuery(query) {
+		return false, "the query looks as if it held a secret"
+	}
+	return true, ""
+}
+
+func secretQuery(query string) bool {
+	pairs := strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' })
+	for _, pair := range pairs {
+		name, value, named := strings.Cut(pair, "=")
+		name, value = strings.ToLower(unescaped(name)), unescaped(value)
+		if !named {
+			name, value = "", name
+		}
+		if secretName(name) || secretValue(name, value) {
+			return true
+		}
+	}
+	return false
+}
+
+func unescaped(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+// secretParts betray a parameter wherever they stand in its name, secretWords only
+// as one of the words that the name consists of ("api_key", but not "keyboard").
+var (
+	secretParts = []string{"token", "secret", "session", "sessid", "passw", "passphrase", "signature", "credential", "oauth", "apikey", "jwt", "csrf", "xsrf", "jsessionid", "phpsessid", "nonce"}
+	secretWords = map[string]bool{
+		"key": true, "sig": true, "sign": true, "auth": true, "authorization": true, "sid": true, "pwd": true, "pass": true, "pw": true,
+		"hmac": true, "mac": true, "otp": true, "pin": true, "ticket": true, "access": true, "code": true, "email": true, "mail": true,
+		"user": true, "username": true, "userid": true, "login": true, "invite": true, "reset": true, "verify": true, "saml": true, "samlresponse": true,
+	}
+)
+
+func secretName(name string) bool {
+	for _, part := range secretParts {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	words := strings.FieldsFunc(name, func(r rune) bool { return (r < 'a' || 'z' < r) && (r < '0' || '9' < r) })
+	for _, word := range words {
+		if secretWords[word] {
+			return true
+		}
+	}
+	return false
+}
+
+// versionNames carry hashes of public files in the query, to get around caches.
+var versionNames = map[string]bool{"": true, "v": true, "ver": true, "version": true, "rev": true, "hash": true, "h": true, "build": true, "cb": true}
+
+func secretValue(name, value string) bool {
+	switch {
+	case strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") == 2: // JWT, RFC 7519
+		return true
+	case strings.Contains(value, "@") && strings.Contains(value, "."): // an e-mail address
+		return true
+	case versionNames[name] && len(value) <= 64 && strings.Trim(value, "0123456789abcdefABCDEF") == "":
+		return false
+	}
+	words := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" /,:.+|&?=", r) })
+	for _, word := range words {
+		if looksRandom(word) {
+			return true
+		}
+	}
+	return false
+}
+
+// looksRandom reports whether a word has the length and the disorder of a key: 20
+// bytes or more, letters and digits, at least 3 bits of entropy in each byte. Words
+// of a language with digits in between fall in as well; that costs only sharing.
+func looksRandom(word string) bool {
+	if len(word) < 20 {
+		return false
+	}
+	var count [256]int
+	letters, digits := false, false
+	for i := 0; i < len(word); i++ {
+		c := word[i]
+		count[c]++
+		letters = letters || 'a' <= c|0x20 && c|0x20 <= 'z'
+		digits = digits || '0' <= c && c <= '9'
+	}
+	entropy := 0.0
+	for _, n := range count {
+		if n > 0 {
+			share := float64(n) / float64(len(word))
+			entropy -= share * math.Log2(share)
+		}
+	}
+	mixedCase := strings.ToLower(word) != word && strings.ToUpper(word) != word
+	return entropy >= 3 && letters && (digits || mixedCase)
+}

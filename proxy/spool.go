@@ -1,0 +1,366 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"math"
+	"sync"
+)
+
+const (
+	// bufferSize is how much is read from an upstream connection, and written to a
+	// client's, at once.
+	bufferSize = 64 << 10
+	// runAhead is how far a fetch may be ahead of its fastest reader, so that a slow
+	// client does not make the proxy download at full speed what nobody may want.
+	// Smaller bodies are fetched to the end at once.
+	runAhead = 4 << 20
+	// passBuffers bounds what is held in memory of a body that is not stored.
+	passBuffers = 8
+)
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// spool is one response body on its way: one goroutine fills it, any number of
+// readers follow, each at its own pace. What the store takes is read back from
+// there, so that readers may be far apart. What it does not take (because the
+// response is not to be stored, or the store failed half way) is passed through a
+// small window that moves on with the slowest reader.
+type spool struct {
+	writer Writer // nil: not to be stored; used by the filler alone
+
+	mu      sync.Mutex
+	source  io.ReaderAt // of bytes [0, kept)
+	kept    int64
+	window  []*[]byte // buffers with the bytes [kept, end) that are still needed
+	offset  int64     // of the first byte in window; never less than kept
+	end     int64     // bytes received so far
+	failed  bool      // the store did not take all
+	err     error     // nil: more to come; io.EOF: whole; else broken off
+	settled chan struct{}
+	readers map[*reader]struct{}
+	grown   signal // for readers: more bytes, or the end
+	moved   signal // for the filler: a reader has advanced or left
+}
+
+// signal wakes all who wait for the next change. The lock of what it belongs to
+// guards it.
+type signal struct{ next chan struct{} }
+
+func (s *signal) waitLocked() <-chan struct{} {
+	if s.next == nil {
+		s.next = make(chan struct{})
+	}
+	return s.next
+}
+
+func (s *signal) wakeLocked() {
+	if s.next != nil {
+		close(s.next)
+		s.next = nil
+	}
+}
+
+// reader is one client's place in a spool.
+type reader struct {
+	spool *spool
+	off   int64
+}
+
+func newSpool() *spool {
+	return &spool{failed: true, settled: make(chan struct{}), readers: map[*reader]struct{}{}}
+}
+
+// keep makes the store take the bytes. It comes before the filling.
+func (s *spool) keep(w Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writer, s.source, s.failed = w, w, false
+}
+
+// unread reports whether there is no reader.
+func (s *spool) unread() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.readers) == 0
+}
+
+// open gives a new reader, at the first byte. It is only for those who know that
+// the first byte is still there: before the filling, or while keeping() holds.
+func (s *spool) open() *reader {
+	rd := &reader{spool: s}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readers[rd] = struct{}{}
+	return rd
+}
+
+// keeping reports whether all bytes so far are in the store and none is lost, so
+// that one more reader may begin at the start.
+func (s *spool) keeping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.failed && (s.err == nil || s.err == io.EOF)
+}
+
+// size is how many bytes have come so far.
+func (s *spool) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.end
+}
+
+// fill reads body to its end. It returns nil if the body is whole.
+func (s *spool) fill(ctx context.Context, body io.Reader) error {
+	buf := buffers.Get().(*[]byte)
+	defer func() { buffers.Put(buf) }()
+	for {
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
+		}
+		n, err := body.Read((*buf)[:bufferSize])
+		if n > 0 && s.add((*buf)[:n]) && s.push(buf, n) {
+			buf = buffers.Get().(*[]byte)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// add offers bytes to the store, without holding the lock over its work. It
+// reports whether they have to go into the window instead.
+func (s *spool) add(b []byte) (pass bool) {
+	if s.failed { // only this goroutine changes it
+		return true
+	}
+	_, err := s.writer.Write(b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.failed = true
+		s.offset = s.kept
+		return true
+	}
+	s.kept += int64(len(b))
+	s.end = s.kept
+	s.grown.wakeLocked()
+	return false
+}
+
+// push puts the first n bytes of buf at the end of the window. It reports whether
+// it kept the buffer itself: few bytes are copied behind the ones before, so that
+// an upstream that sends byte by byte does not cost a buffer for each.
+func (s *spool) push(buf *[]byte, n int) (kept bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end += int64(n)
+	s.grown.wakeLocked()
+	if len(s.window) > 0 {
+		last := s.window[len(s.window)-1]
+		if len(*last)+n <= bufferSize {
+			*last = append(*last, (*buf)[:n]...)
+			return false
+		}
+	}
+	*buf = (*buf)[:n]
+	s.window = append(s.window, buf)
+	return true
+}
+
+// waitForRoom is the back-pressure on the upstream.
+func (s *spool) waitForRoom(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		if s.roomLocked() {
+			s.mu.Unlock()
+			return nil
+		}
+		moved := s.moved.waitLocked()
+		s.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (s *spool) roomLocked() bool {
+	if len(s.readers) == 0 {
+		return true // whether it goes on without readers is decided elsewhere
+	}
+	slowest, fastest := int64(math.MaxInt64), int64(0)
+	for rd := range s.readers {
+		slowest, fastest = min(slowest, rd.off), max(fastest, rd.off)
+	}
+	if !s.failed {
+		return s.end-fastest < runAhead
+	}
+	s.dropLocked(slowest)
+	return len(s.window) < passBuffers
+}
+
+// dropLocked gives back the buffers that the slowest reader has behind it.
+func (s *spool) dropLocked(slowest int64) {
+	for len(s.window) > 0 && s.offset+int64(len(*s.window[0])) <= slowest {
+		buf := s.window[0]
+		s.offset += int64(len(*buf))
+		s.window[0] = nil
+		s.window = s.window[1:]
+		*buf = (*buf)[:cap(*buf)]
+		buffers.Put(buf)
+	}
+}
+
+// finish ends the filling: nil says that the body is whole.
+func (s *spool) finish(err error) {
+	if err == nil {
+		err = io.EOF
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	s.grown.wakeLocked()
+}
+
+// settle says what the rest is read from after the commit; nil leaves it as it is.
+func (s *spool) settle(source io.ReaderAt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if source != nil {
+		s.source = source
+	}
+	close(s.settled)
+	s.grown.wakeLocked()
+}
+
+// drained waits until there are no more readers.
+func (s *spool) drained(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		if len(s.readers) == 0 {
+			s.mu.Unlock()
+			return
+		}
+		moved := s.moved.waitLocked()
+		s.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// progress tells what a reader finds at its place: how many bytes can be had at
+// once, in the store or in the window, or else why there are none.
+func (rd *reader) progress() (n int64, inStore bool, grown <-chan struct{}, err error) {
+	s := rd.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case rd.off < s.kept:
+		return s.kept - rd.off, true, nil, nil
+	case rd.off < s.end:
+		return s.end - rd.off, false, nil, nil
+	case s.err != nil:
+		return 0, false, nil, s.err
+	}
+	return 0, false, s.grown.waitLocked(), nil
+}
+
+// ready reports whether read would return at once.
+func (rd *reader) ready() bool {
+	s := rd.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rd.off < s.end || s.err != nil
+}
+
+// read fills p with what is there, waiting for the first byte. It returns io.EOF
+// only at the end of a whole body.
+func (rd *reader) read(ctx context.Context, p []byte) (int, error) {
+	for {
+		n, inStore, grown, err := rd.progress()
+		switch {
+		case err != nil:
+			return 0, err
+		case n > 0 && inStore:
+			return rd.fromStore(ctx, p[:min(int64(len(p)), n)])
+		case n > 0:
+			return rd.fromWindow(p), nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// fromStore reads what the store has. If that fails because the response is being
+// committed just now, it waits until it can be read from its new place.
+func (rd *reader) fromStore(ctx context.Context, p []byte) (int, error) {
+	s := rd.spool
+	for attempt := 0; ; attempt++ {
+		source, _ := s.state()
+		n, err := source.ReadAt(p, rd.off)
+		if n > 0 {
+			rd.advance(n)
+			return n, nil
+		}
+		if _, whole := s.state(); !whole || attempt > 0 {
+			return 0, err
+		}
+		select {
+		case <-s.settled:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// state is what stored bytes are read from at the moment, and whether the body is
+// whole, so that its place may change.
+func (s *spool) state() (source io.ReaderAt, whole bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.source, s.err == io.EOF
+}
+
+func (rd *reader) fromWindow(p []byte) int {
+	s := rd.spool
+	s.mu.Lock()
+	at, n := s.offset, 0
+	for _, buf := range s.window {
+		if skip := rd.off + int64(n) - at; n < len(p) && skip < int64(len(*buf)) {
+			n += copy(p[n:], (*buf)[skip:])
+		}
+		at += int64(len(*buf))
+	}
+	s.mu.Unlock()
+	rd.advance(n)
+	return n
+}
+
+func (rd *reader) advance(n int) {
+	rd.spool.mu.Lock()
+	defer rd.spool.mu.Unlock()
+	rd.off += int64(n)
+	rd.spool.moved.wakeLocked()
+}
+
+// leave ends the reading.
+func (rd *reader) leave() {
+	rd.spool.mu.Lock()
+	defer rd.spool.mu.Unlock()
+	delete(rd.spool.readers, rd)
+	rd.spool.moved.wakeLocked()
+}

@@ -1,0 +1,65 @@
+package proxy
+
+import (
+	"context"
+	"io"
+
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// Store keeps responses. All methods are called from many goroutines at once. The
+// proxy consumes it; nil means that nothing is kept.
+type Store interface {
+	// Lookup returns all stored variants of a resource, newest first; none is no
+	// error. The values are shared and only read.
+	Lookup(id resource.ID) ([]*resource.Stored, error)
+	// OpenBody gives access to the body of a stored response; the proxy closes it.
+	OpenBody(st *resource.Stored) (Body, error)
+	// Create begins to store a response.
+	Create() (Writer, error)
+	// Freshen replaces the exchange of a stored variant whose body stays the same.
+	Freshen(ctx context.Context, st *resource.Stored) error
+}
+
+// Body is a stored body, open for reading from any goroutine.
+type Body interface {
+	io.ReaderAt
+	io.Closer
+	// Size is the body's length in bytes.
+	Size() int64
+}
+
+// Writer takes in one body while it is read already. Write, Body and Commit are
+// called by one goroutine, one after the other; ReadAt by any, for bytes that have
+// been written. Exactly one Commit or Abort is needed; an Abort after a failed
+// Commit is harmless.
+//
+// ReadAt may fail, but must never give wrong bytes, from the moment on that Commit
+// is called: then the proxy reads from OpenBody instead. A Writer that goes on
+// reading after a failed Commit, or after Write has failed, until Abort, lets slow
+// clients get the rest of their response even then.
+type Writer interface {
+	io.Writer
+	io.ReaderAt
+	// Body describes what has been written.
+	Body() resource.Body
+	// Commit stores the response, whose Exchange.Body is that of Body. It may refuse
+	// to replace something better, which is no harm.
+	Commit(ctx context.Context, st *resource.Stored) error
+	// Abort drops what has been written.
+	Abort() error
+}
+
+// Peers fetches copies from other nodes.
+type Peers interface {
+	// Fetch returns a copy that is proven as far as its Tier says, or an error if no
+	// peer has one. The proxy closes its Body. The context governs the reading of
+	// the Body, too.
+	Fetch(ctx context.Context, q resource.Query) (*resource.Copy, error)
+}
+
+// Signer vouches for what this node fetched from an origin itself.
+type Signer interface {
+	// Sign puts this node's signature first into ex.Signatures.
+	Sign(ex *resource.Exchange) error
+}

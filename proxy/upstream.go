@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/textproto"
+	"sync"
+	"time"
+
+	"github.com/peerproxy/peerproxy/httpcache"
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// fetch is what is asked of the origin and of peers.
+type fetch struct {
+	*request
+	fields http.Header      // as sent to the origin
+	known  *resource.Stored // what is stored of the variant, nil = nothing
+	fresh  bool             // it is fresh, but of a tier that an origin's answer is preferred to
+	usable bool             // it may be served if the origin fails
+	asked  bool             // known's validators are among the fields
+	whole  bool             // no Range among them
+	hint   func(status int, h http.Header)
+}
+
+// answer is what an upstream gave: a response, a copy or an error; a response comes
+// with an error if its status says that the origin failed.
+type answer struct {
+	from      contender
+	response  *http.Response
+	copy      *resource.Copy
+	err       error
+	requested time.Time
+	received  time.Time
+	remote    netip.Addr // who answered, if known
+}
+
+func (a *answer) discard() {
+	if a.response != nil {
+		_ = a.response.Body.Close()
+	}
+	if a.copy != nil {
+		_ = a.copy.Body.Close()
+	}
+}
+
+// askOrigin sends the request to the origin. If the origin confirms another response
+// than the stored one, it is asked again for the whole (RFC 9111 section 4.3.4).
+func (p *Proxy) askOrigin(ctx context.Context, f *fetch) answer {
+	a := p.roundTrip(ctx, f, f.fields, f.asked)
+	if a.err != nil || a.response.StatusCode != http.StatusNotModified || httpcache.Validates(f.known.Exchange, a.response.Header) {
+		return a
+	}
+	a.discard()
+	fields := f.fields.Clone()
+	delete(fields, "If-None-Match")
+	delete(fields, "If-Modified-Since")
+	return p.roundTrip(ctx, f, fields, false)
+}
+
+func (p *Proxy) roundTrip(ctx context.Context, f *fetch, fields http.Header, conditional bool) answer {
+	a := answer{from: origin, requested: p.cfg.Now()}
+	remote := &remoteAddr{}
+	ctx = remote.trace(ctx, f.hint)
+	response, err := p.transport.RoundTrip(outgoing(ctx, f.in, fields))
+	a.received, a.remote = p.cfg.Now(), remote.get()
+	if err != nil {
+		a.err = fmt.Errorf("proxy: origin: %w", causeOf(ctx, err))
+		return a
+	}
+	a.response, a.err = response, badStatus(response.StatusCode, conditional)
+	if errors.Is(a.err, errProtocol) {
+		a.discard()
+		a.response = nil
+	}
+	return a
+}
+
+// remoteAddr learns from the transport who answered. The trace may be called late,
+// by goroutines of the transport.
+type remoteAddr struct {
+	mu   sync.Mutex
+	addr netip.Addr
+}
+
+func (r *remoteAddr) trace(ctx context.Context, interim func(int, http.Header)) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			if tcp, ok := info.Conn.RemoteAddr().(*net.TCPAddr); ok {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.addr = tcp.AddrPort().Addr().Unmap()
+			}
+		},
+		Got1xxResponse: func(status int, h textproto.MIMEHeader) error {
+			if interim != nil && status != http.StatusContinue && status != http.StatusSwitchingProtocols {
+				interim(status, http.Header(h))
+			}
+			return nil
+		},
+	})
+}
+
+func (r *remoteAddr) get() netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.addr
+}
+
+// badStatus judges a status: what says that the origin failed (DESIGN: 451 and 5xx),
+// and what may not come at all. A captive portal's 511 is meant for the user (RFC
+// 6585 section 6).
+func badStatus(status int, conditional bool) error {
+	switch {
+	case status == http.StatusNetworkAuthenticationRequired:
+		return nil
+	case status >= 500, status == http.StatusUnavailableForLegalReasons:
+		return badStatusError(status)
+	case status == http.StatusNotModified && !conditional:
+		return fmt.Errorf("%w: unasked 304", errProtocol)
+	}
+	return impossibleStatus(status)
+}
+
+// impossibleStatus refuses what no origin may answer: interim responses at the end,
+// and a demand for credentials that are for the proxy.
+func impossibleStatus(status int) error {
+	if status < 200 || status == http.StatusProxyAuthRequired {
+		return fmt.Errorf("%w: unexpected status %d", errProtocol, status)
+	}
+	return nil
+}
+
+// causeOf prefers the reason of a cancellation to the words of whoever noticed it.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// mayAskPeers keeps to itself whatever is nobody's business (DESIGN section 5).
+func (p *Proxy) mayAskPeers(f *fetch) bool {
+	if p.cfg.Peers == nil || f.source == SourceOrigin || !f.whole || f.in.Header["Authorization"] != nil {
+		return false
+	}
+	shareable, _ := shareableURL(f.url)
+	return shareable && p.dialer.Public(f.url.Host())
+}
+
+// askPeers asks for a copy. Only the selecting fields leave this node.
+func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
+	a := answer{from: peers, requested: p.cfg.Now()}
+	q := resource.Query{Method: http.MethodGet, URL: f.url, Header: http.Header{}}
+	for _, name := range resource.SelectingFields {
+		if lines := f.fields[name]; lines != nil {
+			q.Header[name] = append([]string(nil), lines...)
+		}
+	}
+	c, err := p.cfg.Peers.Fetch(ctx, q)
+	a.received = p.cfg.Now()
+	if err == nil && c == nil {
+		err = errors.New("no copy given")
+	}
+	if err != nil {
+		a.err = fmt.Errorf("%w: %w", errNoPeer, causeOf(ctx, err))
+		return a
+	}
+	if err := p.fits(f, c); err != nil {
+		_ = c.Body.Close()
+		a.err = err
+		return a
+	}
+	a.copy = c
+	return a
+}
+
+// fits checks that a copy is an answer to the request: nothing a peer says is taken
+// for granted here, although the fetcher should have checked it.
+func (p *Proxy) fits(f *fetch, c *resource.Copy) error {
+	ex := c.Exchange
+	if ex == nil || ex.URL != f.url || ex.Method != http.MethodGet || !c.Tier.Valid() || c.Tier >= resource.Origin {
+		return fmt.Errorf("%w: not what was asked for", errUnfit)
+	}
+	if !httpcache.Matches(f.in.Header, ex) {
+		return fmt.Errorf("%w: another variant", errUnfit)
+	}
+	question := ShareQuestion{Method: ex.Method, URL: ex.URL, Status: ex.Status, Response: ex.Header, PublicHost: true}
+	if ok, why := ShareDecision(question); !ok {
+		return fmt.Errorf("%w: %s", errUnfit, why)
+	}
+	if f.source == SourcePeers {
+		return nil
+	}
+	ev := httpcache.Evaluate(f.in, ex, p.cfg.Now())
+	if !ev.Verdict.Reusable() && !ev.StaleIfError {
+		return fmt.Errorf("%w: too old, and must not be used unconfirmed", errUnfit)
+	}
+	if f.usable && !ex.Received.After(f.known.Exchange.Received) {
+		return fmt.Errorf("%w: no newer than the stored copy", errUnfit)
+	}
+	return nil
+}
+
+// watched is an upstream body that is given up if nothing comes for too long. Time
+// in which nobody reads does not count.
+type watched struct {
+	io.ReadCloser
+	idle  time.Duration
+	timer *time.Timer
+}
+
+// watch makes stalled be called when a Read takes longer than idle.
+func watch(body io.ReadCloser, idle time.Duration, stalled func()) *watched {
+	timer := time.AfterFunc(idle, stalled)
+	timer.Stop()
+	return &watched{ReadCloser: body, idle: idle, timer: timer}
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.timer.Reset(w.idle)
+	defer w.timer.Stop()
+	return w.ReadCloser.Read(p)
+}
