@@ -58,10 +58,10 @@ func (f *fakeIGD) location() string { return f.server.URL + "/rootDesc.xml" }
 
 func (f *fakeIGD) mapper(t *testing.T) *UPnP {
 	t.Helper()
-	return mustUPnP(t, UPnPConfig{Location: f.location()})
+	return mustUPnP(t, Config{Location: f.location()})
 }
 
-func mustUPnP(t *testing.T, cfg UPnPConfig) *UPnP {
+func mustUPnP(t *testing.T, cfg Config) *UPnP {
 	t.Helper()
 	u, err := NewUPnP(cfg)
 	if err != nil {
@@ -243,7 +243,7 @@ func ssdpReply(location string) string {
 // searching returns a mapper that searches the given networks on loopback only.
 func searching(t *testing.T, networks ...network) *UPnP {
 	t.Helper()
-	u := mustUPnP(t, UPnPConfig{})
+	u := mustUPnP(t, Config{})
 	u.networks = func() ([]network, error) { return slices.Clone(networks), nil }
 	return u
 }

@@ -10,9 +10,9 @@ import (
 	"sync"
 )
 
-// UPnPConfig configures a [UPnP] mapper. The zero value searches all networks
+// Config configures a [UPnP] mapper. The zero value searches all networks
 // with a private IPv4 address.
-type UPnPConfig struct {
+type Config struct {
 	// Location is the URL of a gateway's device description, with an IP address as
 	// host. If set, that gateway is used, whatever its address, and nothing is
 	// searched for. "" = search by SSDP.
@@ -35,7 +35,7 @@ type UPnP struct {
 
 // NewUPnP returns a mapper. It does no I/O; an error means that the
 // configuration is wrong.
-func NewUPnP(cfg UPnPConfig) (*UPnP, error) {
+func NewUPnP(cfg Config) (*UPnP, error) {
 	u := &UPnP{logger: cfg.Logger, networks: localNetworks}
 	if u.logger == nil {
 		u.logger = slog.New(slog.DiscardHandler)

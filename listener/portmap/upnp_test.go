@@ -365,7 +365,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 		}
 	}
 	for _, location := range []string{"192.168.1.1", "https://192.168.1.1/", "http://router.example/", "http://0.0.0.0/", "http://a:b@192.168.1.1/"} {
-		if _, err := NewUPnP(UPnPConfig{Location: location}); err == nil {
+		if _, err := NewUPnP(Config{Location: location}); err == nil {
 			t.Errorf("location %q was accepted", location)
 		}
 	}

@@ -1,0 +1,150 @@
+package listener
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// guard is a net.Listener that bounds how many connections are in their
+// handshake, in all and per address, and for how long. net/http has a timeout for
+// each part of it, but none for the whole.
+type guard struct {
+	net.Listener
+	maxAll, maxPerIP int
+	timeout          time.Duration
+
+	mu   sync.Mutex
+	open map[net.Conn]*handshake
+	byIP map[netip.Addr]int
+	idle chan struct{} // closed when open gets empty; nil while nobody waits
+}
+
+// handshake is a connection whose handshake is not over.
+type handshake struct {
+	from  netip.Addr
+	timer *time.Timer // closes the connection
+}
+
+func newGuard(l net.Listener, cfg Config) *guard {
+	return &guard{
+		Listener: l, maxAll: cfg.MaxHandshakes, maxPerIP: cfg.MaxHandshakesPerIP, timeout: cfg.HandshakeTimeout,
+		open: map[net.Conn]*handshake{}, byIP: map[netip.Addr]int{},
+	}
+}
+
+// Accept implements net.Listener. What exceeds the limits is closed unread.
+func (g *guard) Accept() (net.Conn, error) {
+	for {
+		conn, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if g.admit(conn) {
+			return conn, nil
+		}
+		conn.Close()
+	}
+}
+
+func (g *guard) admit(conn net.Conn) bool {
+	from := origin(conn.RemoteAddr())
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.open) >= g.maxAll || g.byIP[from] >= g.maxPerIP {
+		return false
+	}
+	g.byIP[from]++
+	g.open[conn] = &handshake{from: from, timer: time.AfterFunc(g.timeout, func() { conn.Close() })}
+	return true
+}
+
+// origin is what counts as one stranger: an IPv4 address, or an IPv6 /64, since
+// whoever has one address of it has all.
+func origin(a net.Addr) netip.Addr {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{} // not a network that has addresses
+	}
+	ip := ap.Addr().Unmap().WithZone("")
+	if ip.Is4() {
+		return ip
+	}
+	prefix, _ := ip.Prefix(64)
+	return prefix.Addr()
+}
+
+// connState is the hook for http.Server: connections that were hijacked or
+// closed are no longer in their handshake.
+func (g *guard) connState(conn net.Conn, state http.ConnState) {
+	if state == http.StateHijacked || state == http.StateClosed {
+		g.release(raw(conn))
+	}
+}
+
+func (g *guard) release(conn net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h := g.open[conn]
+	if h == nil {
+		return
+	}
+	h.timer.Stop()
+	delete(g.open, conn)
+	if g.byIP[h.from]--; g.byIP[h.from] == 0 {
+		delete(g.byIP, h.from)
+	}
+	if len(g.open) == 0 && g.idle != nil {
+		close(g.idle)
+		g.idle = nil
+	}
+}
+
+// heard stops the timer of a connection that talks plain HTTP: net/http's own
+// timeouts govern it from here on.
+func (g *guard) heard(conn net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if h := g.open[conn]; h != nil {
+		h.timer.Stop()
+	}
+}
+
+// drained returns a channel that is closed once no handshake is open.
+func (g *guard) drained() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.idle == nil {
+		g.idle = make(chan struct{})
+	}
+	idle := g.idle
+	if len(g.open) == 0 {
+		close(idle)
+		g.idle = nil
+	}
+	return idle
+}
+
+// raw returns the connection as the guard has accepted it.
+func raw(conn net.Conn) net.Conn {
+	if c, ok := conn.(*tls.Conn); ok {
+		return c.NetConn()
+	}
+	return conn
+}
+
+type connKey struct{}
+
+// withConn puts the connection into the context of its requests.
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, raw(conn))
+}
+
+func connOf(r *http.Request) net.Conn {
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	return conn
+}
