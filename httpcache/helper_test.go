@@ -2,6 +2,7 @@ package httpcache
 
 import (
 	"net/http"
+	"testing"
 	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -28,5 +29,18 @@ func exchange(status int, header http.Header) *resource.Exchange {
 		Method: http.MethodGet, Status: status, Header: header,
 		Body:      resource.Body{Length: 1000},
 		Requested: epoch, Received: epoch,
+	}
+}
+
+// get is a GET request with the given fields.
+func get(namesAndValues ...string) *http.Request {
+	return &http.Request{Method: http.MethodGet, Header: fields(namesAndValues...)}
+}
+
+// wantReason fails if a decision does not say why it was made.
+func wantReason(t *testing.T, why Reason) {
+	t.Helper()
+	if why.Text == "" || why.Section == "" {
+		t.Errorf("incomplete reason %+v", why)
 	}
 }

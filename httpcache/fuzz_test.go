@@ -1,0 +1,149 @@
+package httpcache
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// testingT is what testing.T and rapid.T have in common here.
+type testingT interface {
+	Fatalf(format string, args ...any)
+}
+
+func checkRange(t testingT, req http.Header, size int64) {
+	ex := exchange(http.StatusOK, fields("ETag", `"a"`))
+	ex.Body.Length = size
+	offset, length, status := Range(req, ex)
+	switch status {
+	case RangeWhole:
+		if offset != 0 || length != size {
+			t.Fatalf("%v: whole is %d+%d", req, offset, length)
+		}
+	case RangePartial:
+		if offset < 0 || length < 1 || offset > size-length {
+			t.Fatalf("%v: %d+%d of %d", req, offset, length, size)
+		}
+	case RangeUnsatisfiable:
+		if offset != 0 || length != 0 {
+			t.Fatalf("%v: unsatisfiable has %d+%d", req, offset, length)
+		}
+	}
+}
+
+func FuzzCacheControl(f *testing.F) {
+	for _, seed := range []string{
+		"public, max-age=31536000, immutable", "private, no-cache, no-store, max-age=0, must-revalidate, pre-check=0, post-check=0",
+		"max-age=0, private, s-maxage=0", `no-cache="Set-Cookie, Set-Cookie2", max-age="60"`, "s-maxage=3600, stale-while-revalidate=120, stale-if-error=86400",
+		"max-age=604800;", "max-age = 60", `ext="a\", no-store`, "no-store,no-cache\nmax-age=1", "max-stale, min-fresh=5, only-if-cached", "public,,max-age=-1", "must-understand, no-store",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		lines := strings.Split(value, "\n")
+		d := ParseCacheControl(http.Header{"Cache-Control": lines})
+		for _, delta := range []Delta{d.MaxAge, d.SMaxAge, d.MinFresh, d.MaxStale, d.StaleIfError, d.StaleWhileRevalidate} {
+			if delta.Value < 0 || delta.Value > MaxDelta || delta.Invalid && delta.Value != 0 || !delta.Set && delta != (Delta{}) {
+				t.Fatalf("%q: %+v", value, delta)
+			}
+		}
+		if !d.NoCache && d.NoCacheFields != nil || !d.Private && d.PrivateFields != nil {
+			t.Fatalf("%q: fields of a directive that is not there", value)
+		}
+		// One more line never makes a response more reusable than it is.
+		more := ParseCacheControl(http.Header{"Cache-Control": append(lines, "no-store, private, no-cache, max-age=0")})
+		if !more.NoStore || !more.Private || !more.NoCache || more.MaxAge.Value != 0 || more.NoCacheFields != nil {
+			t.Fatalf("%q: a further line is lost: %+v", value, more)
+		}
+		ex := exchange(http.StatusOK, http.Header{"Cache-Control": lines})
+		if e := Evaluate(&http.Request{Header: ex.Header}, ex, epoch.Add(MaxDelta)); e.Verdict == Fresh {
+			t.Fatalf("%q: fresh after %v", value, MaxDelta)
+		}
+	})
+}
+
+func FuzzDate(f *testing.F) {
+	for _, seed := range []string{
+		"Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "0", "-1",
+		"Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 29 Feb 2024 23:59:60 GMT", "Thu, 18 Aug 2050 02:01:18 UTC", "Thursday, 31-Nov-50 02:01:18 GMT",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		got, ok := ParseDate(value, epoch)
+		if !ok {
+			return
+		}
+		if got.Nanosecond() != 0 || got.Location() != time.UTC {
+			t.Fatalf("%q: %v", value, got)
+		}
+		again, ok := ParseDate(got.Format(http.TimeFormat), epoch)
+		if !ok || !again.Equal(got) {
+			t.Fatalf("%q is %v, written and read again %v", value, got, again)
+		}
+		// Where net/http reads it, it reads the same; years of two digits it takes for others.
+		if std, err := http.ParseTime(value); err == nil && !strings.Contains(value, "-") && !std.Equal(got) {
+			t.Fatalf("%q: %v, by net/http %v", value, got, std)
+		}
+	})
+}
+
+func FuzzVaryKey(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"Accept-Encoding", "gzip, deflate, br, zstd"}, {"accept-encoding", "br;q=1.0, gzip;q=0.8, *;q=0.1"}, {"Accept-Language", "de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7"},
+		{"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}, {"Accept", `a/b;x="c, d";q=0.5`},
+		{"User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"}, {"Cookie", "a=1; b=\"2"}, {"*", ""}, {"Foo, Bar", "\"a\n\"b ,c\""}, {"Foo", `"a\ ,b`},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, vary, value string) {
+		lines := strings.Split(value, "\n")
+		req := http.Header{}
+		for _, name := range append(strings.Split(vary, ","), "Foo") {
+			req[http.CanonicalHeaderKey(trimBlanks(name))] = lines
+		}
+		resp := fields("Vary", vary)
+		sel, ok := Selecting(req, resp)
+		ex := exchange(http.StatusOK, resp)
+		ex.Selecting = sel
+		if Matches(req, ex) != ok {
+			t.Fatalf("Vary %q, %q: matches its own response: %v", vary, lines, !ok)
+		}
+		if again, _ := Selecting(sel, resp); !reflect.DeepEqual(again, sel) {
+			t.Fatalf("%q, then %q", sel, again)
+		}
+	})
+}
+
+func FuzzRange(f *testing.F) {
+	for _, seed := range []string{"bytes=0-499", "bytes=500-", "bytes=-500", "bytes=0-0,-1", "bytes=9-1", "bytes=-0", "bytes=99999999999999999999-", "items=0-5", "bytes=", "bytes=-"} {
+		f.Add(seed, "", int64(1000))
+	}
+	f.Add("bytes=0-1", `"a"`, int64(0))
+	f.Add("bytes=0-1", "Sun, 06 Nov 1994 08:49:37 GMT", int64(1))
+	f.Fuzz(func(t *testing.T, value, ifRange string, size int64) {
+		req := fields("Range", value)
+		if ifRange != "" {
+			req.Set("If-Range", ifRange)
+		}
+		checkRange(t, req, max(size, 0))
+	})
+}
+
+func FuzzEntityTags(f *testing.F) {
+	for _, seed := range [][2]string{
+		{`"abc"`, `"x", W/"abc"`}, {`W/"abc"`, `"abc"`}, {`"a,b"`, `"a,b"`}, {"abc", "abc"}, {"*", "*"}, {`"a"`, `"a"b, "a`}, {`"`, `""`},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, tag, list string) {
+		ex := exchange(http.StatusOK, fields("ETag", tag))
+		NotModified(fields("If-None-Match", list), ex)
+		// What is sent to the origin as a condition holds for the stored response itself.
+		if condition := ConditionalHeaders(ex); len(condition) > 0 && !NotModified(condition, ex) {
+			t.Fatalf("%q: its own condition %v does not hold", tag, condition)
+		}
+	})
+}
