@@ -76,12 +76,17 @@ func isToken(s string) bool {
 	return token != "" && rest == ""
 }
 
+// tokenBytes are the characters of a token, by bit: those below 64 and those above.
+const (
+	tokenBytesLow  = 1<<'!' | 1<<'#' | 1<<'$' | 1<<'%' | 1<<'&' | 1<<'\'' | 1<<'*' | 1<<'+' | 1<<'-' | 1<<'.' | (1<<10-1)<<'0'
+	tokenBytesHigh = 1<<('^'-64) | 1<<('_'-64) | 1<<('`'-64) | 1<<('|'-64) | 1<<('~'-64) | (1<<26-1)<<('A'-64) | (1<<26-1)<<('a'-64)
+)
+
 func isTokenByte(c byte) bool {
-	switch {
-	case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9':
-		return true
+	if c < 64 {
+		return uint64(tokenBytesLow)>>c&1 != 0
 	}
-	return c != 0 && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	return c < 128 && uint64(tokenBytesHigh)>>(c-64)&1 != 0
 }
 
 // unquote returns the content of a quoted string (RFC 9110 section 5.6.4) that is
