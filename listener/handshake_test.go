@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -236,7 +237,7 @@ func TestTooManyHandshakes(t *testing.T) {
 			synctest.Wait()
 			client.SetReadDeadline(time.Now().Add(time.Millisecond))
 			_, err := client.Read(make([]byte, 1))
-			return err != io.EOF
+			return !errors.Is(err, io.EOF)
 		}
 		for _, test := range []struct {
 			from string

@@ -177,7 +177,7 @@ func (l *Listener) Close() error {
 func (l *Listener) close() error {
 	l.end(ErrClosed)
 	l.stop()
-	l.server.Close()
+	_ = l.server.Close()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -204,8 +204,8 @@ func (l *Listener) dismiss() {
 		select {
 		case ws := <-l.waiting:
 			<-l.places
-			ws.WriteControl(websocket.CloseMessage, farewell, deadline)
-			ws.Close()
+			_ = ws.WriteControl(websocket.CloseMessage, farewell, deadline)
+			_ = ws.Close()
 		default:
 			return
 		}

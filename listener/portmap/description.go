@@ -47,7 +47,7 @@ func fetchDescription(ctx context.Context, client *http.Client, loc *url.URL) (*
 	if err != nil {
 		return nil, exchangeError(ctx, "description", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("description: %w: HTTP status %d", ErrBadReply, resp.StatusCode)
 	}

@@ -127,7 +127,7 @@ func (k *keeper) removeFormer(ctx context.Context, former Mapping) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, removeTime)
 	defer cancel()
-	k.mapper.Unmap(ctx, former)
+	_ = k.mapper.Unmap(ctx, former)
 }
 
 func (k *keeper) end(ctx context.Context) error {

@@ -171,7 +171,7 @@ func (s *service) add(ctx context.Context, req Request, t terms) error {
 func (s *service) takeBack(ctx context.Context, req Request, port uint16) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	s.remove(ctx, req.Protocol, netip.AddrPortFrom(s.local, req.InternalPort), port)
+	_, _ = s.remove(ctx, req.Protocol, netip.AddrPortFrom(s.local, req.InternalPort), port)
 }
 
 // confirm reads the mapping back and returns its lease. A gateway that can't
@@ -228,7 +228,7 @@ func localTo(gateway netip.Addr) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("route to gateway: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
 	return local.Addr().Unmap(), err
 }

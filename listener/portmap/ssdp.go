@@ -118,15 +118,15 @@ func (n network) ask(ctx context.Context, found chan<- searchResult) {
 		send(searchResult{err: fmt.Errorf("%w: search: %w", ErrNoGateway, err)})
 		return
 	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	request := searchRequest(n.target)
 	if _, err := conn.WriteToUDPAddrPort(request, n.target); err != nil {
 		send(searchResult{err: fmt.Errorf("%w: search: %w", ErrNoGateway, err)})
 		return
 	}
-	again := time.AfterFunc(searchAgain, func() { conn.WriteToUDPAddrPort(request, n.target) })
+	again := time.AfterFunc(searchAgain, func() { _, _ = conn.WriteToUDPAddrPort(request, n.target) })
 	defer again.Stop()
 	n.listen(ctx, conn, send)
 }
@@ -156,10 +156,10 @@ func (n network) open() (*net.UDPConn, error) {
 	}
 	packets := ipv4.NewPacketConn(conn)
 	if err := packets.SetMulticastInterface(&net.Interface{Index: n.index}); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
-	packets.SetMulticastTTL(2) // UPnP Device Architecture 1.1, 1.3.2; the default of 1 will do too
+	_ = packets.SetMulticastTTL(2) // UPnP Device Architecture 1.1, 1.3.2; the default of 1 will do too
 	return conn, nil
 }
 
@@ -175,7 +175,7 @@ func (n network) parseReply(datagram []byte, from netip.Addr) (location, error) 
 	if err != nil {
 		return location{}, fmt.Errorf("%w: %s", ErrBadReply, excerpt(err.Error()))
 	}
-	resp.Body.Close()
+	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("St"), gatewayType) {
 		return location{}, fmt.Errorf("%w: not a gateway", ErrBadReply)
 	}
