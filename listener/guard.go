@@ -47,7 +47,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		if g.admit(conn) {
 			return conn, nil
 		}
-		conn.Close()
+		_ = conn.Close()
 	}
 }
 
@@ -59,7 +59,7 @@ func (g *guard) admit(conn net.Conn) bool {
 		return false
 	}
 	g.byIP[from]++
-	g.open[conn] = &handshake{from: from, timer: time.AfterFunc(g.timeout, func() { conn.Close() })}
+	g.open[conn] = &handshake{from: from, timer: time.AfterFunc(g.timeout, func() { _ = conn.Close() })}
 	return true
 }
 
