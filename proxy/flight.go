@@ -44,7 +44,9 @@ type outcome struct {
 	common  bool          // fit for readers that joined, not only for the first
 	storing bool          // goes into the store
 	proto   string        // protocol version of upstream, for Via
-	trailer http.Header   // filled in when the body is whole
+
+	announced []string    // names of trailer fields
+	trailer   http.Header // filled in when the body is whole
 }
 
 // flightKey says which requests can share a fetch: those for one resource that

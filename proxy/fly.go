@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +80,7 @@ func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Read
 		err = io.ErrUnexpectedEOF // net/http sees to that, a peer's reader might not
 	}
 	if err == nil && a.response != nil {
-		copyTrailer(f.outcome.trailer, a.response.Trailer)
+		maps.Copy(f.outcome.trailer, a.response.Trailer)
 	}
 	if err != nil {
 		p.log.Debug("body broken off", "err", causeOf(ctx, err), "url", f.fetch.url.String())
@@ -96,12 +98,6 @@ func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Read
 	}
 	if opened != nil {
 		_ = opened.Close()
-	}
-}
-
-func copyTrailer(dst, src http.Header) {
-	for name, lines := range src {
-		dst[name] = lines
 	}
 }
 
@@ -209,6 +205,7 @@ func (p *Proxy) copied(f *fetch, a *answer) (outcome, io.ReadCloser) {
 	}
 	if f.in.Method == http.MethodHead {
 		_ = a.copy.Body.Close()
+		out.storing = false
 		return out, nil
 	}
 	return out, a.copy.Body
@@ -219,7 +216,8 @@ func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
 	r := a.response
 	out := outcome{
 		failed: a.err, status: r.StatusCode, tier: resource.Origin, length: r.ContentLength,
-		proto: version(r.ProtoMajor, r.ProtoMinor), trailer: http.Header{},
+		proto: version(r.ProtoMajor, r.ProtoMinor),
+		announced: slices.Collect(maps.Keys(r.Trailer)), trailer: http.Header{},
 	}
 	storable, why := httpcache.Storable(&http.Request{Method: f.in.Method, Header: f.fields}, r.StatusCode, r.Header)
 	selecting, selects := httpcache.Selecting(f.fields, r.Header)

@@ -3,9 +3,11 @@ package proxy
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -52,7 +54,7 @@ func (p *Proxy) passing(ctx context.Context, r *http.Request) *http.Request {
 // passBack sends an origin's response to the client.
 func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.Response, cs cacheStatus, cancel context.CancelCauseFunc) {
 	h := w.Header()
-	httpTrailer := announceTrailer(h, response)
+	announced := slices.Collect(maps.Keys(response.Trailer))
 	age := response.Header["Age"]
 	endToEnd(response.Header)
 	for name, lines := range response.Header {
@@ -69,28 +71,33 @@ func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.
 		h["Content-Length"] = []string{strconv.FormatInt(response.ContentLength, 10)}
 	}
 	p.label(h, response.Header, version(response.ProtoMajor, response.ProtoMinor), cs, proxyStatus{received: response.StatusCode})
+	announceTrailer(h, announced)
 	w.WriteHeader(response.StatusCode)
 	body := watch(response.Body, p.cfg.Idle, func() { cancel(errStalled) })
 	if err := p.copyBody(w, body, response.ContentLength); err != nil {
 		p.log.Debug("body broken off", "err", err)
 		panic(http.ErrAbortHandler) // the client must notice that this is not all
 	}
-	for name, lines := range response.Trailer {
-		if !httpTrailer[name] {
+	writeTrailer(h, response.Trailer, announced)
+}
+
+// announceTrailer announces the trailer fields that the origin has announced, which
+// makes net/http send content in a form that can have trailers.
+func announceTrailer(h http.Header, names []string) {
+	for _, name := range names {
+		h.Add("Trailer", name)
+	}
+}
+
+// writeTrailer sends what came after the content. Fields that were not announced
+// need a prefix for net/http.
+func writeTrailer(h, trailer http.Header, announced []string) {
+	for name, lines := range trailer {
+		if !slices.Contains(announced, name) {
 			name = http.TrailerPrefix + name
 		}
 		h[name] = lines
 	}
-}
-
-// announceTrailer announces the trailer fields that the origin has announced.
-func announceTrailer(h http.Header, response *http.Response) map[string]bool {
-	announced := map[string]bool{}
-	for name := range response.Trailer {
-		announced[name] = true
-		h.Add("Trailer", name)
-	}
-	return announced
 }
 
 // copyBody streams without waiting for more than has come: a read that did not fill

@@ -194,6 +194,9 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, f *flight, rd *reader, c
 	if out.length >= 0 && hasContent(ex.Status) {
 		h["Content-Length"] = []string{strconv.FormatInt(out.length, 10)}
 	}
+	if out.length < 0 {
+		announceTrailer(h, out.announced)
+	}
 	w.WriteHeader(ex.Status)
 	if x.in.Method == http.MethodHead || !hasContent(ex.Status) {
 		return true
@@ -202,9 +205,7 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, f *flight, rd *reader, c
 		panic(http.ErrAbortHandler) // the client must notice that this is not all
 	}
 	if out.length < 0 {
-		for name, lines := range out.trailer {
-			h[http.TrailerPrefix+name] = lines
-		}
+		writeTrailer(h, out.trailer, out.announced)
 	}
 	return false
 }
