@@ -13,8 +13,10 @@ import (
 	"github.com/peerproxy/peerproxy/trust"
 )
 
-// maxResumes is how often in a row a body may be continued without one more byte.
-const maxResumes = 4
+const (
+	maxResumes = 6 // in a row, without one more byte
+	maxBreaks  = 8 // of one peer, until others are asked to go on
+)
 
 // body is the content of a copy, verified, from as many peers as it takes. Read and
 // WriteTo are for one goroutine; Close may be called from any.
@@ -28,7 +30,9 @@ type body struct {
 
 	offset  int64              // verified bytes handed out
 	vain    int                // attempts since the last of them
-	silent  map[trust.Key]bool // peers that stalled
+	began   int64              // offset at which the current answer began
+	breaks  map[trust.Key]int  // how often a peer broke off
+	avoid   map[trust.Key]bool // peers that others are preferred to
 	slice   *resource.SliceReader
 	err     error       // final
 	watch   *time.Timer // cuts the answer off when no verified byte comes
@@ -45,7 +49,8 @@ var errBodyClosed = errors.New("peer: body closed")
 // newBody returns the body whose first answer is a. It ends with ctx, and when it is closed.
 func newBody(ctx context.Context, w *Swarm, q resource.Query, a *answer) *body {
 	ctx, cancel := context.WithCancel(ctx)
-	b := &body{swarm: w, content: a.exchange.Body, cancel: cancel, silent: make(map[trust.Key]bool)}
+	b := &body{swarm: w, content: a.exchange.Body, cancel: cancel,
+		breaks: make(map[trust.Key]int), avoid: make(map[trust.Key]bool)}
 	b.rest = func(offset int64, avoid map[trust.Key]bool) (*answer, error) {
 		return w.hunt(ctx, q, w.rest(q, b.content, offset), avoid)
 	}
@@ -146,20 +151,20 @@ func (b *body) goOn(err error) {
 		b.end(fmt.Errorf("peer: %w: %w", ErrBroken, err))
 		return
 	}
-	a, err := b.rest(b.offset, b.silent)
-	if err != nil && len(b.silent) > 0 {
-		// There is nobody else; perhaps it was the network that was silent.
-		a, err = b.rest(b.offset, nil)
+	a, huntErr := b.rest(b.offset, b.avoid)
+	if huntErr != nil && len(b.avoid) > 0 {
+		// There is nobody else; perhaps it was the network that failed.
+		a, huntErr = b.rest(b.offset, nil)
 	}
-	if err != nil {
-		b.end(fmt.Errorf("peer: %w: %w", ErrBroken, err))
+	if huntErr != nil {
+		b.end(fmt.Errorf("peer: %w: %w", ErrBroken, huntErr))
 		return
 	}
 	b.use(a)
 }
 
-// blame drops the answer that failed. Who lied is shunned, who stalled is not asked
-// again as long as there is anybody else.
+// blame drops the answer that failed. Who lied is shunned. Who stalled, got nowhere or
+// broke off too often is not asked again as long as there is anybody else.
 func (b *body) blame(err error) {
 	b.mu.Lock()
 	a := b.answer
@@ -168,18 +173,22 @@ func (b *body) blame(err error) {
 	if a == nil || b.closed.Load() {
 		return
 	}
-	b.swarm.log.Debug("body broke off", "peer", a.session.key, "stalled", b.stalled.Load(), "error", err)
-	switch {
-	case b.stalled.Load():
-		b.silent[a.session.key] = true
-	case errors.Is(err, resource.ErrMismatch):
+	key := a.session.key
+	b.swarm.log.Debug("body broke off", "peer", key, "stalled", b.stalled.Load(), "error", err)
+	if errors.Is(err, resource.ErrMismatch) {
 		b.swarm.lied(a.session, fmt.Errorf("%w: %w", errLie, err))
+		return
+	}
+	b.breaks[key]++
+	if b.stalled.Load() || b.offset == b.began || b.breaks[key] >= maxBreaks {
+		b.avoid[key] = true
 	}
 }
 
 // use goes on with an answer, which begins at the current offset.
 func (b *body) use(a *answer) {
 	b.stalled.Store(false)
+	b.began = b.offset
 	b.slice = resource.NewSliceReader(a.slice, b.content, b.offset, b.content.Length-b.offset)
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -20,9 +20,13 @@ import (
 // Subprotocol is the WebSocket subprotocol, which carries the version.
 const Subprotocol = "peerproxy.1"
 
-// BufferSize is the size of the buffers that an [Accepter]'s WebSocket upgrader
-// should have, in bytes: that of the largest message.
-const BufferSize = maxMessage
+// The sizes of the buffers that an [Accepter]'s WebSocket upgrader should have, in
+// bytes: a whole message is written at once, while reading is faster past a small
+// buffer.
+const (
+	BufferSize     = maxMessage
+	ReadBufferSize = 4 << 10
+)
 
 // A Verifier decides how far an exchange that a peer gave is proven. It must compare
 // the URL that was asked for with the one that is signed. It is called from many

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -18,10 +17,6 @@ import (
 const (
 	firstRest = 30 * time.Second // after the first failure; doubled with each further one
 	maxRest   = 30 * time.Minute
-
-	// maxUpgrade bounds what a server may send until the connection is upgraded: the
-	// libraries below read header lines without end. A TLS handshake needs a few KiB.
-	maxUpgrade = 128 << 10
 )
 
 // dialler knows what is being dialled, and what had better not be.
@@ -162,12 +157,12 @@ func (w *Swarm) dialAndRun(ctx context.Context, a netip.AddrPort, call *dialCall
 func (w *Swarm) dial(ctx context.Context, a netip.AddrPort) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeouts.Handshake)
 	defer cancel()
-	var raw *upgradeConn
+	var raw *rawConn
 	d := websocket.Dialer{
 		Proxy:           nil, // never through any proxy, which could be this very node
 		TLSClientConfig: clientTLS(),
-		ReadBufferSize:  maxMessage,
-		WriteBufferSize: maxMessage,
+		ReadBufferSize:  ReadBufferSize,
+		WriteBufferSize: BufferSize,
 		Subprotocols:    []string{Subprotocol},
 		NetDialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeouts.Dial)
@@ -176,7 +171,7 @@ func (w *Swarm) dial(ctx context.Context, a netip.AddrPort) (*session, error) {
 			if err != nil {
 				return nil, err
 			}
-			raw = &upgradeConn{Conn: c}
+			raw = &rawConn{Conn: c}
 			return raw, nil
 		},
 	}
@@ -190,24 +185,4 @@ func (w *Swarm) dial(ctx context.Context, a netip.AddrPort) (*session, error) {
 	}
 	raw.upgraded.Store(true)
 	return w.establish(ctx, ws, roleDialler, a)
-}
-
-// upgradeConn limits what can be read before the connection is upgraded.
-type upgradeConn struct {
-	net.Conn
-	read     int
-	upgraded atomic.Bool
-}
-
-// Read implements io.Reader.
-func (c *upgradeConn) Read(p []byte) (int, error) {
-	if c.upgraded.Load() {
-		return c.Conn.Read(p)
-	}
-	if c.read >= maxUpgrade {
-		return 0, errors.New("peer: endless handshake")
-	}
-	n, err := c.Conn.Read(p)
-	c.read += n
-	return n, err
 }

@@ -28,6 +28,9 @@ func encodeHead(ex *resource.Exchange) ([]byte, error) {
 // readHead reads a head of an answer that is length bytes long in all, and checks
 // that the length is exactly that of the head and the slice of the whole body.
 func readHead(r io.Reader, length int64) (*resource.Exchange, error) {
+	if length < headPrefix {
+		return nil, fmt.Errorf("%w: no head", errLie)
+	}
 	var prefix [headPrefix]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
 		return nil, fmt.Errorf("read head: %w", err)

@@ -29,6 +29,10 @@ type server struct {
 // ServeHTTP implements http.Handler.
 func (h server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Date"] = nil // a clock is a fingerprint, and of no use here
+	if r.ContentLength != 0 {
+		// The server waits for content even where the handler has no use for it.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestWait))
+	}
 	release, ok := h.acquire()
 	if !ok {
 		empty(w, http.StatusServiceUnavailable)
@@ -227,7 +231,6 @@ func (h server) digest(w http.ResponseWriter, r *http.Request) {
 		empty(w, http.StatusTooManyRequests)
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestWait))
 	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxDigestBody))
 	if err == nil {
 		err = h.takeDigest(r.Method, content)

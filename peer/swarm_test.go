@@ -4,11 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/peerproxy/peerproxy/resource"
+	"github.com/peerproxy/peerproxy/trust"
 )
 
 const page = "https://example.org/index.html"
@@ -178,3 +184,74 @@ func TestBodyIsClosedEarly(t *testing.T) {
 		}
 	})
 }
+
+// The same over real sockets, both ways, with a dial function of the operating system.
+func TestOverLoopback(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddrPort(ln.Addr().String())
+	accepter := newUpgrader(t, ln)
+	defer accepter.stop()
+	want := randomBody(3_000_000)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	var swarms []*Swarm
+	for i, url := range []string{"https://one.example/", "https://two.example/"} {
+		id := trust.NewIdentity()
+		it := makeItem(t, id, url, want)
+		catalog := NewCatalog(testSecret)
+		catalog.Add(it.exchange.ID())
+		s, err := New(Config{
+			Identity: id, Verifier: trust.Policy{Any: true}, Secret: testSecret, Catalog: catalog, AllowPrivate: true,
+			Source: &shelf{items: map[resource.ID]*item{it.exchange.ID(): it}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		swarms = append(swarms, s)
+		var a Accepter
+		if i == 0 {
+			a = accepter
+		}
+		running.Go(func() {
+			if err := s.Run(ctx, a); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+	defer running.Wait()
+	defer cancel()
+	if err := swarms[1].Connect(ctx, addr); err != nil {
+		t.Fatal(err)
+	}
+	for i, url := range []string{"https://one.example/", "https://two.example/"} {
+		c, err := swarms[1-i].Fetch(ctx, query(url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(c.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equalBody(t, got, want)
+		c.Body.Close()
+	}
+}
+
+// An accepter that fails ends Run, with its error and without leaving anything behind.
+func TestRunReturnsAcceptError(t *testing.T) {
+	s, err := New(Config{Identity: trust.NewIdentity(), Verifier: trust.Policy{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("no socket")
+	if err := s.Run(t.Context(), accepterFunc(func(context.Context) (*websocket.Conn, error) { return nil, broken })); !errors.Is(err, broken) {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+type accepterFunc func(context.Context) (*websocket.Conn, error)
+
+func (f accepterFunc) Accept(ctx context.Context) (*websocket.Conn, error) { return f(ctx) }

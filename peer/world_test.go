@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +24,6 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
-	os.Exit(0)
 }
 
 var testSecret = []byte("a secret of tests")
@@ -125,11 +123,6 @@ func (s *shelf) counts() (opened, closed int) {
 	return s.opened, s.closed
 }
 
-// readerAtFunc makes an io.ReaderAt of a function.
-type readerAtFunc func(p []byte, off int64) (int, error)
-
-func (f readerAtFunc) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }
-
 // signposts is a Finder that knows all.
 type signposts struct {
 	mu    sync.Mutex
@@ -163,6 +156,17 @@ func (f *signposts) called() int {
 	return f.calls
 }
 
+// wrapping is a listener whose connections send faster.
+type wrapping struct{ net.Listener }
+
+func (l wrapping) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return WrapConn(c), nil
+}
+
 // upgrader is an Accepter over any net.Listener, as the node's listener is one.
 type upgrader struct {
 	conns chan *websocket.Conn
@@ -176,7 +180,7 @@ func newUpgrader(t testing.TB, ln net.Listener) *upgrader {
 	}
 	u := &upgrader{conns: make(chan *websocket.Conn)}
 	done := make(chan struct{})
-	ws := websocket.Upgrader{ReadBufferSize: BufferSize, WriteBufferSize: BufferSize, Subprotocols: []string{Subprotocol}}
+	ws := websocket.Upgrader{ReadBufferSize: ReadBufferSize, WriteBufferSize: BufferSize, Subprotocols: []string{Subprotocol}}
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -192,7 +196,7 @@ func newUpgrader(t testing.TB, ln net.Listener) *upgrader {
 		}),
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(tls.NewListener(ln, config)) })
+	serving.Go(func() { _ = server.Serve(tls.NewListener(wrapping{ln}, config)) })
 	u.stop = func() {
 		close(done)
 		_ = server.Close()

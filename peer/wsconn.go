@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -42,6 +43,7 @@ var errText = errors.New("text message")
 // the session, which is what it is for.
 type wsConn struct {
 	ws     *websocket.Conn
+	raw    *rawConn  // below TLS, or nil
 	r      io.Reader // rest of the current message, nil between messages
 	guard  frameGuard
 	closed sync.Once
@@ -49,7 +51,14 @@ type wsConn struct {
 
 func newWSConn(ws *websocket.Conn) *wsConn {
 	ws.SetReadLimit(maxMessage)
-	return &wsConn{ws: ws}
+	pongs := rate.NewLimiter(maxPongs, maxPongs)
+	ws.SetPingHandler(func(data string) error {
+		if pongs.Allow() {
+			_ = ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(byeWait))
+		}
+		return nil
+	})
+	return &wsConn{ws: ws, raw: rawBelow(ws.NetConn())}
 }
 
 func (c *wsConn) Read(p []byte) (int, error) {
@@ -78,7 +87,12 @@ func (c *wsConn) Read(p []byte) (int, error) {
 }
 
 func (c *wsConn) Write(p []byte) (int, error) {
-	if err := c.ws.WriteMessage(websocket.BinaryMessage, p); err != nil {
+	c.raw.hold()
+	err := c.ws.WriteMessage(websocket.BinaryMessage, p)
+	if flushed := c.raw.flush(); err == nil {
+		err = flushed
+	}
+	if err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -101,7 +115,10 @@ func (c *wsConn) bye(code int) {
 	})
 }
 
-const byeWait = 200 * time.Millisecond
+const (
+	byeWait  = 200 * time.Millisecond
+	maxPongs = 10 // per second; the multiplexer has pings of its own
+)
 
 func (c *wsConn) LocalAddr() net.Addr                { return c.ws.LocalAddr() }
 func (c *wsConn) RemoteAddr() net.Addr               { return c.ws.RemoteAddr() }
