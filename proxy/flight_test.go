@@ -133,11 +133,21 @@ func (s *steps) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // pattern is n bytes of an endless sequence that shows where they are from.
 func pattern(at, n int) []byte {
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte((at + i) * 7 >> ((at + i) % 5))
+	for done := 0; done < n; {
+		done += copy(b[done:], patternBytes[(at+done)%patternPeriod:])
 	}
 	return b
 }
+
+const patternPeriod = 20480 // of the sequence below
+
+var patternBytes = func() []byte {
+	b := make([]byte, 8*patternPeriod)
+	for i := range b {
+		b[i] = byte(i * 7 >> (i % 5))
+	}
+	return b
+}()
 
 func readN(t *testing.T, r io.Reader, at, n int) {
 	t.Helper()
@@ -339,7 +349,7 @@ func TestCommitFails(t *testing.T) {
 	}
 }
 
-// A slow reader reads on over the commit, from the stored body.
+// A slow reader reads on after the commit.
 func TestReadsOnAfterCommit(t *testing.T) {
 	const size = 3 << 20 // fetched to the end at once, but more than sockets hold
 	committed := make(chan struct{})

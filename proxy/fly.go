@@ -86,18 +86,13 @@ func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Read
 		p.log.Debug("body broken off", "err", causeOf(ctx, err), "url", f.fetch.url.String())
 	}
 	f.spool.finish(err)
-	var opened Body
 	if w != nil && err == nil && f.spool.keeping() {
-		opened = p.commit(ctx, f, a, w)
+		p.commit(ctx, f, a, w)
 	}
-	f.spool.settle(opened)
 	p.flights.retire(f)
 	f.spool.drained(ctx)
 	if w != nil {
-		_ = w.Abort() // without effect after a commit
-	}
-	if opened != nil {
-		_ = opened.Close()
+		_ = w.Abort() // without effect on what has been committed
 	}
 }
 
@@ -113,9 +108,8 @@ func (p *Proxy) create() Writer {
 	return w
 }
 
-// commit stores a whole response. It returns the stored body if readers still need
-// it.
-func (p *Proxy) commit(ctx context.Context, f *flight, a *answer, w Writer) Body {
+// commit stores a whole response.
+func (p *Proxy) commit(ctx context.Context, f *flight, a *answer, w Writer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
 	st, err := p.toStore(f, a, w.Body())
@@ -124,18 +118,9 @@ func (p *Proxy) commit(ctx context.Context, f *flight, a *answer, w Writer) Body
 	}
 	if err != nil {
 		p.log.Debug("response not stored", "err", err, "url", f.fetch.url.String())
-		return nil
+		return
 	}
 	p.hook(st)
-	if f.spool.unread() {
-		return nil
-	}
-	body, err := p.cfg.Store.OpenBody(st)
-	if err != nil {
-		p.log.Warn("stored response not readable", "err", err)
-		return nil
-	}
-	return body
 }
 
 func (p *Proxy) hook(st *resource.Stored) {
@@ -216,7 +201,7 @@ func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
 	r := a.response
 	out := outcome{
 		failed: a.err, status: r.StatusCode, tier: resource.Origin, length: r.ContentLength,
-		proto: version(r.ProtoMajor, r.ProtoMinor),
+		proto:     version(r.ProtoMajor, r.ProtoMinor),
 		announced: slices.Collect(maps.Keys(r.Trailer)), trailer: http.Header{},
 	}
 	storable, why := httpcache.Storable(&http.Request{Method: f.in.Method, Header: f.fields}, r.StatusCode, r.Header)

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -27,12 +26,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // site is the public name of the origin in all tests with sockets.
 const site = "http://www.example.com"
 
-// memStore is a Store in memory. Its Writers refuse to be read from Commit on, as
-// the contract allows.
+// memStore is a Store in memory.
 type memStore struct {
 	mu      sync.Mutex
 	byID    map[resource.ID][]*resource.Stored
-	bodies  map[resource.Root][]byte
+	bodies  map[resource.Root]chunks
 	open    int   // Writers and Bodies
 	aborted int   // Writers that were given up
 	limit   int64 // of a body; 0 = none
@@ -48,7 +46,7 @@ var (
 )
 
 func newMemStore() *memStore {
-	return &memStore{byID: map[resource.ID][]*resource.Stored{}, bodies: map[resource.Root][]byte{}, lost: map[resource.Root]bool{}}
+	return &memStore{byID: map[resource.ID][]*resource.Stored{}, bodies: map[resource.Root]chunks{}, lost: map[resource.Root]bool{}}
 }
 
 func (s *memStore) Lookup(id resource.ID) ([]*resource.Stored, error) {
@@ -66,7 +64,7 @@ func (s *memStore) OpenBody(st *resource.Stored) (Body, error) {
 		return nil, errors.New("fake store: body not readable")
 	}
 	s.open++
-	return &memBody{*bytes.NewReader(data), s}, nil
+	return &memBody{data, s}, nil
 }
 
 func (s *memStore) Create() (Writer, error) {
@@ -127,29 +125,61 @@ func (s *memStore) closed() {
 	s.open--
 }
 
+// chunks is a body in pieces, so that it can grow without being copied.
+type chunks struct {
+	list [][]byte
+	size int64
+}
+
+const chunkSize = 256 << 10
+
+func (c *chunks) add(p []byte) {
+	for c.size += int64(len(p)); len(p) > 0; {
+		if n := len(c.list); n == 0 || len(c.list[n-1]) == chunkSize {
+			c.list = append(c.list, make([]byte, 0, chunkSize))
+		}
+		last := &c.list[len(c.list)-1]
+		n := min(len(p), chunkSize-len(*last))
+		*last = append(*last, p[:n]...)
+		p = p[n:]
+	}
+}
+
+func (c chunks) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) && off < c.size {
+		m := copy(p[n:], c.list[off/chunkSize][off%chunkSize:])
+		n, off = n+m, off+int64(m)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
 type memBody struct {
-	bytes.Reader
+	chunks
 	store *memStore
 }
 
+func (b *memBody) Size() int64  { return b.size }
 func (b *memBody) Close() error { b.store.closed(); return nil }
 
 type memWriter struct {
 	store *memStore
 	hash  *resource.Hasher
 
-	mu   sync.Mutex
-	data []byte
-	done bool
+	mu              sync.Mutex
+	data            chunks
+	committed, done bool
 }
 
 func (w *memWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.store.limit > 0 && int64(len(w.data)+len(p)) > w.store.limit {
+	if w.store.limit > 0 && w.data.size+int64(len(p)) > w.store.limit {
 		return 0, errTooLarge
 	}
-	w.data = append(w.data, p...)
+	w.data.add(p)
 	return w.hash.Write(p)
 }
 
@@ -159,11 +189,7 @@ func (w *memWriter) ReadAt(p []byte, off int64) (int, error) {
 	if w.done {
 		return 0, errDone
 	}
-	n := copy(p, w.data[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
+	return w.data.ReadAt(p, off)
 }
 
 func (w *memWriter) Body() resource.Body { return w.hash.Body() }
@@ -179,12 +205,11 @@ func (w *memWriter) Commit(_ context.Context, st *resource.Stored) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.done = true
+	w.committed = true
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
 	w.store.bodies[st.Exchange.Body.Root] = w.data
 	delete(w.store.lost, st.Exchange.Body.Root)
-	w.store.open--
 	return nil
 }
 
@@ -195,7 +220,9 @@ func (w *memWriter) Abort() error {
 		w.done = true
 		w.store.closed()
 		w.store.mu.Lock()
-		w.store.aborted++
+		if !w.committed {
+			w.store.aborted++
+		}
 		w.store.mu.Unlock()
 	}
 	return nil
@@ -386,4 +413,12 @@ func text2(v any) string {
 	item := httpsfv.NewItem(v)
 	s, _ := httpsfv.Marshal(item)
 	return strings.Trim(s, `"`)
+}
+
+// forget drops everything.
+func (s *memStore) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.byID)
+	clear(s.bodies)
 }

@@ -529,7 +529,7 @@ func TestRunAhead(t *testing.T) {
 			var body *counted
 			b := newBench(t, nil)
 			b.proxy.transport = transportFunc(func(r *http.Request) (*http.Response, error) {
-				res, err := endless(64 << 20)(r)
+				res, err := endless(16 << 20)(r)
 				body = &counted{ReadCloser: res.Body}
 				res.Body = body
 				return res, err
@@ -552,7 +552,7 @@ func TestRunAhead(t *testing.T) {
 			close(still)
 			<-done
 			settle(b.proxy)
-			if body.n.Load() != 64<<20 || w.n != 64<<20 {
+			if body.n.Load() != 16<<20 || w.n != 16<<20 {
 				t.Errorf("%s: %d fetched, %d delivered", path, body.n.Load(), w.n)
 			}
 			_ = b.proxy.Close()

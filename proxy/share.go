@@ -92,10 +92,13 @@ func secretQuery(query string) bool {
 	for _, pair := range pairs {
 		name, value, named := strings.Cut(pair, "=")
 		name, value = strings.ToLower(unescaped(name)), unescaped(value)
+		if secretName(name) {
+			return true
+		}
 		if !named {
 			name, value = "", name
 		}
-		if secretName(name) || secretValue(name, value) {
+		if secretValue(name, value) {
 			return true
 		}
 	}

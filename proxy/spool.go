@@ -27,17 +27,15 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return 
 // response is not to be stored, or the store failed half way) is passed through a
 // small window that moves on with the slowest reader.
 type spool struct {
-	writer Writer // nil: not to be stored; used by the filler alone
+	writer Writer // nil: not to be stored; set before the filling
 
 	mu      sync.Mutex
-	source  io.ReaderAt // of bytes [0, kept)
-	kept    int64
+	kept    int64     // bytes [0, kept) are read from the writer
 	window  []*[]byte // buffers with the bytes [kept, end) that are still needed
 	offset  int64     // of the first byte in window; never less than kept
 	end     int64     // bytes received so far
 	failed  bool      // the store did not take all
 	err     error     // nil: more to come; io.EOF: whole; else broken off
-	settled chan struct{}
 	readers map[*reader]struct{}
 	grown   signal // for readers: more bytes, or the end
 	moved   signal // for the filler: a reader has advanced or left
@@ -68,14 +66,14 @@ type reader struct {
 }
 
 func newSpool() *spool {
-	return &spool{failed: true, settled: make(chan struct{}), readers: map[*reader]struct{}{}}
+	return &spool{failed: true, readers: map[*reader]struct{}{}}
 }
 
 // keep makes the store take the bytes. It comes before the filling.
 func (s *spool) keep(w Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writer, s.source, s.failed = w, w, false
+	s.writer, s.failed = w, false
 }
 
 // unread reports whether there is no reader.
@@ -230,17 +228,6 @@ func (s *spool) finish(err error) {
 	s.grown.wakeLocked()
 }
 
-// settle says what the rest is read from after the commit; nil leaves it as it is.
-func (s *spool) settle(source io.ReaderAt) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if source != nil {
-		s.source = source
-	}
-	close(s.settled)
-	s.grown.wakeLocked()
-}
-
 // drained waits until there are no more readers.
 func (s *spool) drained(ctx context.Context) {
 	for {
@@ -293,7 +280,7 @@ func (rd *reader) read(ctx context.Context, p []byte) (int, error) {
 		case err != nil:
 			return 0, err
 		case n > 0 && inStore:
-			return rd.fromStore(ctx, p[:min(int64(len(p)), n)])
+			return rd.fromStore(p[:min(int64(len(p)), n)])
 		case n > 0:
 			return rd.fromWindow(p), nil
 		}
@@ -305,34 +292,13 @@ func (rd *reader) read(ctx context.Context, p []byte) (int, error) {
 	}
 }
 
-// fromStore reads what the store has. If that fails because the response is being
-// committed just now, it waits until it can be read from its new place.
-func (rd *reader) fromStore(ctx context.Context, p []byte) (int, error) {
-	s := rd.spool
-	for attempt := 0; ; attempt++ {
-		source, _ := s.state()
-		n, err := source.ReadAt(p, rd.off)
-		if n > 0 {
-			rd.advance(n)
-			return n, nil
-		}
-		if _, whole := s.state(); !whole || attempt > 0 {
-			return 0, err
-		}
-		select {
-		case <-s.settled:
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
+func (rd *reader) fromStore(p []byte) (int, error) {
+	n, err := rd.spool.writer.ReadAt(p, rd.off)
+	if n == 0 {
+		return 0, err
 	}
-}
-
-// state is what stored bytes are read from at the moment, and whether the body is
-// whole, so that its place may change.
-func (s *spool) state() (source io.ReaderAt, whole bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.source, s.err == io.EOF
+	rd.advance(n)
+	return n, nil
 }
 
 func (rd *reader) fromWindow(p []byte) int {

@@ -31,13 +31,8 @@ type Body interface {
 
 // Writer takes in one body while it is read already. Write, Body and Commit are
 // called by one goroutine, one after the other; ReadAt by any, for bytes that have
-// been written. Exactly one Commit or Abort is needed; an Abort after a failed
-// Commit is harmless.
-//
-// ReadAt may fail, but must never give wrong bytes, from the moment on that Commit
-// is called: then the proxy reads from OpenBody instead. A Writer that goes on
-// reading after a failed Commit, or after Write has failed, until Abort, lets slow
-// clients get the rest of their response even then.
+// been written. ReadAt serves until Abort, whatever Write and Commit came to, so
+// that slow clients get the rest of their response. Abort is always called in the end.
 type Writer interface {
 	io.Writer
 	io.ReaderAt
@@ -46,7 +41,7 @@ type Writer interface {
 	// Commit stores the response, whose Exchange.Body is that of Body. It may refuse
 	// to replace something better, which is no harm.
 	Commit(ctx context.Context, st *resource.Stored) error
-	// Abort drops what has been written.
+	// Abort ends the Writer. What has not been committed is dropped.
 	Abort() error
 }
 
