@@ -18,6 +18,7 @@ import (
 
 const (
 	resolveTime   = 5 * time.Second
+	resolveGrace  = 300 * time.Millisecond
 	resolvedFresh = 30 * time.Minute
 	roundTime     = 15 * time.Second
 	firstPause    = 500 * time.Millisecond // the second round of a young network finds most
@@ -96,18 +97,22 @@ func (h *bootstrapHosts) literalsOf(network string) []types.AddrMaybeId {
 	return out
 }
 
-// lookup resolves all names side by side, for resolveTime at most.
+// lookup resolves all names side by side. It takes resolveTime at most; once one is
+// resolved, the others have only a little longer.
 func (h *bootstrapHosts) lookup(ctx context.Context, network string) []types.AddrMaybeId {
 	ctx, cancel := context.WithTimeout(ctx, resolveTime)
 	defer cancel()
-	found := make([][]types.AddrMaybeId, len(h.names))
-	var wg sync.WaitGroup
-	for i, name := range h.names {
-		wg.Go(func() { found[i] = name.lookup(ctx, h.resolve, network) })
+	found := make(chan []types.AddrMaybeId)
+	for _, name := range h.names {
+		go func() { found <- name.lookup(ctx, h.resolve, network) }()
 	}
-	wg.Wait()
 	var out []types.AddrMaybeId
-	for _, nodes := range found {
+	for range h.names { // all are waited for: the resolver ends with ctx
+		nodes := <-found
+		if len(out) == 0 && len(nodes) > 0 {
+			grace := time.AfterFunc(resolveGrace, cancel)
+			defer grace.Stop()
+		}
 		out = append(out, nodes...)
 	}
 	return out
@@ -168,7 +173,7 @@ func (f *family) findSelf(ctx context.Context, start []types.AddrMaybeId) (answe
 	}
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
-	w := &walk{name: "find_node", target: InfoHash(f.server.ID()), width: bootstrapWidth, start: start}
+	w := &walk{name: "find_node", target: InfoHash(f.id), width: bootstrapWidth, start: start}
 	_, _ = f.walk(ctx, w) // that nobody answered is the count's to say
 	return w.answers
 }

@@ -31,6 +31,7 @@ var errRefused = errors.New("dht: refused by the node asked")
 type family struct {
 	network  string // "udp4" or "udp6"
 	local    netip.AddrPort
+	id       krpc.ID
 	guard    *guard
 	server   *mainline.Server
 	peers    *peerStore
@@ -53,6 +54,7 @@ func newFamily(conn net.PacketConn, cfg Config, saved savedNodes) (*family, erro
 	f := &family{
 		network:  familyOf(local.Addr()),
 		local:    local,
+		id:       newNodeID(saved.observed[familyOf(local.Addr())]),
 		peers:    newPeerStore(cfg.PeerLifetime),
 		items:    newItemStore(maxItems),
 		contacts: newContacts(),
@@ -61,7 +63,7 @@ func newFamily(conn net.PacketConn, cfg Config, saved savedNodes) (*family, erro
 	}
 	f.saved = saved.of(f.network)
 	f.guard = newGuard(conn, cfg.QueryRate, f.noteAnswer)
-	server, err := mainline.NewServer(f.serverConfig(cfg, saved.observed[f.network]))
+	server, err := mainline.NewServer(f.serverConfig(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("dht: start server: %w", err)
 	}
@@ -69,11 +71,11 @@ func newFamily(conn net.PacketConn, cfg Config, saved savedNodes) (*family, erro
 	return f, nil
 }
 
-func (f *family) serverConfig(cfg Config, public netip.Addr) *mainline.ServerConfig {
+func (f *family) serverConfig(cfg Config) *mainline.ServerConfig {
 	var quiet log.Logger
 	quiet.SetHandlers() // the library's log is full of addresses
 	c := mainline.NewDefaultServerConfig()
-	c.NodeId = newNodeID(public)
+	c.NodeId = f.id
 	c.Conn = f.guard
 	c.StartingNodes = noStartingNodes
 	c.OnQuery = f.onQuery
@@ -170,10 +172,14 @@ func (f *family) pingSources(ctx context.Context) {
 	workers.Wait()
 }
 
+// noteAnswer is told of every answer. The library also asks this node itself, when others name it.
 func (f *family) noteAnswer(from netip.AddrPort, m *krpc.Msg) {
 	n := contact{addr: from, seen: time.Now()}
 	if m.R != nil {
 		n.id = m.R.ID
+	}
+	if n.id == f.id {
+		return
 	}
 	f.contacts.answered(n, plainAddrPort(m.IP.IP, m.IP.Port))
 }

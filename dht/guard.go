@@ -42,12 +42,14 @@ const (
 
 // guard is the socket that the library gets. It lets in only messages on which the
 // library can neither panic nor leak, tags outgoing queries, and drops answers without the tag.
+// When it is closed it ends the queries that are under way.
 // Read errors other than an expired deadline and the guard's own end never reach the library,
 // which would panic on them.
 type guard struct {
 	net.PacketConn
 	tags     tagger
 	rates    *rateTable
+	pending  *pending
 	answered func(from netip.AddrPort, m *krpc.Msg) // called for each accepted answer, before the library sees it
 
 	drops     [dropReasons]atomic.Uint64
@@ -64,6 +66,7 @@ func newGuard(conn net.PacketConn, queriesPerSecond int, answered func(netip.Add
 		PacketConn: conn,
 		tags:       newTagger(),
 		rates:      newRateTable(queriesPerSecond),
+		pending:    newPending(),
 		answered:   answered,
 		closed:     make(chan struct{}),
 		parked:     make(chan struct{}),
@@ -83,6 +86,9 @@ func (g *guard) ReadFrom(p []byte) (int, net.Addr, error) {
 				return kept, from, nil
 			}
 		case g.isClosed():
+			if answer, from, ok := g.pending.refuseOne(); ok {
+				return copy(p, answer), net.UDPAddrFromAddrPort(from), nil
+			}
 			g.parkOnce.Do(func() { close(g.parked) })
 			<-g.released
 			return 0, nil, net.ErrClosed
@@ -147,6 +153,7 @@ func (g *guard) judge(b []byte, source netip.AddrPort, now time.Time) ([]byte, d
 			return nil, unsolicited
 		}
 		b = env.withID(b, id)
+		g.pending.answered(source, id)
 	}
 	return g.judgeContent(b, source)
 }
@@ -180,6 +187,7 @@ func (g *guard) WriteTo(p []byte, to net.Addr) (int, error) {
 	if _, err := g.PacketConn.WriteTo(env.withID(p, g.tags.add(env.id, target)), to); err != nil {
 		return 0, err
 	}
+	g.pending.sent(target, env.id)
 	return len(p), nil
 }
 

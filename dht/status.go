@@ -50,7 +50,7 @@ func (f *family) status() FamilyStatus {
 		Network:       f.network,
 		Addr:          f.local,
 		Observed:      f.contacts.observed(),
-		ID:            f.server.ID(),
+		ID:            InfoHash(f.id),
 		Nodes:         table.Nodes,
 		GoodNodes:     table.GoodNodes,
 		Rounds:        rounds,

@@ -124,7 +124,11 @@ func prune(m *krpc.Msg, source netip.Addr) bool {
 	r.Values = limit(slices.DeleteFunc(r.Values, func(p krpc.NodeAddr) bool {
 		return !mayPointAt(source, plainAddrPort(p.IP, p.Port))
 	}), maxPeersPerReply)
-	return len(r.Nodes)+len(r.Nodes6)+len(r.Values) != before
+	changed := len(r.Nodes)+len(r.Nodes6)+len(r.Values) != before
+	if changed {
+		r.Samples = nil // BEP 51; nobody here asks for them, and the library panics encoding them
+	}
+	return changed
 }
 
 func limit[S ~[]E, E any](s S, most int) S {

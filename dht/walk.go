@@ -145,7 +145,7 @@ func (w *walk) mayAsk(node netip.AddrPort) bool {
 // usable filters nodes that are learnt during a walk. Others know this node too, but it
 // must not count itself among those that answer.
 func (f *family) usable(n types.AddrMaybeId) bool {
-	if n.Id.Ok && n.Id.Value.AsByteArray() == f.server.ID() {
+	if n.Id.Ok && n.Id.Value.AsByteArray() == f.id {
 		return false
 	}
 	node := netip.AddrPortFrom(n.Addr.Addr().Unmap(), n.Addr.Port())
