@@ -1,0 +1,6 @@
+//go:build race
+
+package cache
+
+// raceEnabled makes some tests smaller.
+const raceEnabled = true
