@@ -60,14 +60,16 @@ func (p *Proxy) forwardReason(r *request, f found) string {
 // cached answers a request from the store if it can, else by way of a flight.
 func (p *Proxy) cached(w http.ResponseWriter, r *request) {
 	f := p.find(r)
-	useful := r.source == SourceCache && f.stored != nil || r.source == SourceAny && p.serveable(r, f)
+	onlyStored := r.source == SourceCache || r.source == SourceAny && httpcache.ParseCacheControl(r.in.Header).OnlyIfCached
+	useful := r.source == SourceCache && f.stored != nil || r.source == SourceAny && p.serveable(r, f) ||
+		onlyStored && f.stored != nil && f.ev.Verdict.Reusable()
 	if useful {
 		if p.serveStored(w, r, f.stored, hit(f), proxyStatus{}) {
 			return
 		}
 		f = found{} // its body can't be read: as good as not there
 	}
-	if r.source == SourceCache || r.source == SourceAny && httpcache.ParseCacheControl(r.in.Header).OnlyIfCached {
+	if onlyStored {
 		p.answer(w, r.in, report{failure: explain(errNotStored), cache: cacheStatus{fwd: p.forwardReason(r, f)}})
 		return
 	}
@@ -116,39 +118,50 @@ func (p *Proxy) mayShare(x *fetch) bool {
 // client.
 func (p *Proxy) ride(w http.ResponseWriter, x *fetch, fwd string, shared bool) {
 	var launch func()
-	f, rd, first := p.flights.board(newFlightKey(x.request), shared, wantsNews(x.in.Header), func() (f *flight) {
+	s, ok := p.flights.board(newFlightKey(x.request), shared, wantsNews(x.in.Header), func() (f *flight) {
 		f, launch = p.prepare(x)
 		return f
 	})
-	if f == nil {
+	if !ok {
 		p.refuse(w, x.in, errClosed)
 		return
 	}
-	late := f.hasLanded()
-	if first {
+	if s.first {
 		go launch()
 	}
-	again := false
-	func() {
-		satisfied := false
-		defer func() { p.flights.leave(f, rd, satisfied) }()
-		if !f.await(x.in.Context(), w, first) {
-			return
-		}
-		if again = !first && !p.suits(x, f, late); !again {
-			satisfied, again = p.deliver(w, x, f, rd, cacheStatus{fwd: fwd, fwdStatus: f.outcome.status, collapsed: !first})
-		}
-	}()
-	if again {
-		y := *x
-		if f.outcome.stored != nil && first { // confirmed, but not readable
-			y.known, y.fresh, y.usable, y.asked = nil, false, false, false
-			y.fields = y.fields.Clone()
-			delete(y.fields, "If-None-Match")
-			delete(y.fields, "If-Modified-Since")
-		}
-		p.ride(w, &y, fwd, false)
+	if p.travel(w, x, s, fwd) {
+		return
 	}
+	if s.first { // what the origin has confirmed is stored, but not readable
+		x = x.unconditional()
+	}
+	p.ride(w, x, fwd, false)
+}
+
+// travel waits for the outcome and delivers it. It returns false, with nothing
+// written, if the outcome does not answer the request.
+func (p *Proxy) travel(w http.ResponseWriter, x *fetch, s seat, fwd string) bool {
+	satisfied := false
+	defer func() { p.flights.leave(s, satisfied) }()
+	if !s.await(x.in.Context(), w, s.first && takesHints(x.in)) {
+		return true // nobody is there to be answered
+	}
+	if !s.first && !p.suits(x, s) {
+		return false
+	}
+	var done bool
+	satisfied, done = p.deliver(w, x, s, cacheStatus{fwd: fwd, fwdStatus: s.outcome.status, collapsed: !s.first})
+	return done
+}
+
+// unconditional is the same fetch as if nothing were stored.
+func (x *fetch) unconditional() *fetch {
+	y := *x
+	y.known, y.fresh, y.usable, y.asked = nil, false, false, false
+	y.fields = x.fields.Clone()
+	delete(y.fields, "If-None-Match")
+	delete(y.fields, "If-Modified-Since")
+	return &y
 }
 
 // prepare makes a flight and the function that runs it. Its context has the values
@@ -165,20 +178,14 @@ func (p *Proxy) prepare(x *fetch) (*flight, func()) {
 	return f, func() { p.fly(ctx, f) }
 }
 
-func (f *flight) hasLanded() bool {
-	select {
-	case <-f.landed:
-		return true
-	default:
-		return false
-	}
-}
+// takesHints reports whether a client understands interim responses (RFC 9110 section 15.2).
+func takesHints(r *http.Request) bool { return r.ProtoAtLeast(1, 1) }
 
-// await waits for the outcome and passes interim responses on to the first reader
-// meanwhile. It returns false if the client has gone.
-func (f *flight) await(ctx context.Context, w http.ResponseWriter, first bool) bool {
+// await waits for the outcome and passes interim responses on meanwhile, if the
+// client is to have them. It returns false if the client has gone.
+func (f *flight) await(ctx context.Context, w http.ResponseWriter, hinted bool) bool {
 	hints := f.hints
-	if !first {
+	if !hinted {
 		hints = nil
 	}
 	for {
@@ -215,8 +222,8 @@ func passHint(w http.ResponseWriter, in hint) {
 // suits reports whether the outcome of somebody else's fetch answers this request.
 // Requests that waited when the response came get it even if it is stale at once:
 // it is no older than they are (RFC 9111 section 4, collapsed requests).
-func (p *Proxy) suits(x *fetch, f *flight, late bool) bool {
-	out := &f.outcome
+func (p *Proxy) suits(x *fetch, s seat) bool {
+	out := &s.outcome
 	ex := out.exchange
 	if out.stored != nil {
 		ex = out.stored.Exchange
@@ -227,26 +234,26 @@ func (p *Proxy) suits(x *fetch, f *flight, late bool) bool {
 	case !out.common || !httpcache.Matches(x.in.Header, ex):
 		return false
 	}
-	return !late || httpcache.Evaluate(x.in, ex, p.cfg.Now()).Verdict.Reusable()
+	return !s.late || httpcache.Evaluate(x.in, ex, p.cfg.Now()).Verdict.Reusable()
 }
 
 // deliver writes the outcome of a flight to a client. Satisfied means that the
-// client needs no more of the flight although it has not read all; again that the
-// store failed and another fetch is needed.
-func (p *Proxy) deliver(w http.ResponseWriter, x *fetch, f *flight, rd *reader, cs cacheStatus) (satisfied, again bool) {
-	out := &f.outcome
+// client needs no more of the flight although it has not read all; done is false if
+// the store failed, so that another fetch is needed.
+func (p *Proxy) deliver(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) (satisfied, done bool) {
+	out := &s.outcome
 	switch {
 	case out.stored != nil:
 		cs.ttl, cs.hasTTL = p.ttl(x, out.stored), true
 		if out.status == 0 { // found at the second look: a hit after all
 			cs = cacheStatus{ttl: cs.ttl, hasTTL: true}
 		}
-		return false, !p.serveStored(w, x.request, out.stored, cs, proxyStatus{received: out.status})
+		return false, p.serveStored(w, x.request, out.stored, cs, proxyStatus{received: out.status})
 	case out.failed != nil:
-		p.deliverFailure(w, x, f, rd, cs)
-		return false, false
+		p.deliverFailure(w, x, s, cs)
+		return false, true
 	}
-	return p.stream(w, x, f, rd, cs), false
+	return p.stream(w, x, s, cs), true
 }
 
 func (p *Proxy) ttl(x *fetch, st *resource.Stored) time.Duration {
@@ -256,8 +263,8 @@ func (p *Proxy) ttl(x *fetch, st *resource.Stored) time.Duration {
 
 // deliverFailure answers when the origin failed and no peer helped: with the stored
 // copy if that is allowed, with what the origin said, or with a page of our own.
-func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, f *flight, rd *reader, cs cacheStatus) {
-	out := &f.outcome
+func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) {
+	out := &s.outcome
 	failed := explain(out.failed)
 	var status badStatusError
 	if errors.As(out.failed, &status) {
@@ -270,7 +277,7 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, f *flight, rd *r
 		}
 	}
 	if out.exchange != nil {
-		p.stream(w, x, f, rd, cs)
+		p.stream(w, x, s, cs)
 		return
 	}
 	tried := out.tried

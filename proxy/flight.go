@@ -78,59 +78,68 @@ func newFlights() *flights {
 	return &flights{shared: map[flightKey]*flight{}, all: map[*flight]struct{}{}}
 }
 
-// board gives a place in a flight: in one that is on its way if it is of use to a
-// request (news: only before the response has come), else in a new one that start
-// makes and that the caller has to launch. It fails when the table is closed.
-func (t *flights) board(key flightKey, shared, news bool, start func() *flight) (f *flight, rd *reader, first bool) {
+// seat is a place in a flight.
+type seat struct {
+	*flight
+	reader *reader
+	first  bool // the flight was made for it
+	late   bool // the response had begun to come before
+}
+
+// board gives a seat: in a flight that is on its way if that is of use to a request
+// (news: only before the response has come), else in a new one that start makes and
+// that the caller has to launch. It fails when the table is closed.
+func (t *flights) board(key flightKey, shared, news bool, start func() *flight) (seat, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return nil, nil, false
+		return seat{}, false
 	}
-	if f := t.shared[key]; shared && f != nil && f.open(news) {
-		return f, f.spool.open(), false
+	if f := t.shared[key]; shared && f != nil {
+		if late := f.hasLanded(); !late || !news && f.lateFit() {
+			return seat{flight: f, reader: f.spool.open(), late: late}, true
+		}
 	}
-	f = start()
+	f := start()
 	f.key, f.shared = key, shared
 	if shared {
 		t.shared[key] = f // another that is there has become useless
 	}
 	t.all[f] = struct{}{}
 	t.wg.Add(1)
-	return f, f.spool.open(), true
+	return seat{flight: f, reader: f.spool.open(), first: true}, true
 }
 
-// open reports whether one more reader may join.
-func (f *flight) open(news bool) bool {
+func (f *flight) hasLanded() bool {
 	select {
 	case <-f.landed:
-		return !news && f.outcome.common && (f.outcome.exchange == nil || f.spool.keeping())
-	default:
 		return true
+	default:
+		return false
 	}
+}
+
+// lateFit reports whether one more reader may join a flight that has landed.
+func (f *flight) lateFit() bool {
+	return f.outcome.common && (f.outcome.exchange == nil || f.spool.keeping())
 }
 
 // leave ends a reader's part. With the last one ends the flight, unless the reader
 // is satisfied (all it wanted was the header) and the rest is not much.
-func (t *flights) leave(f *flight, rd *reader, satisfied bool) {
+func (t *flights) leave(s seat, satisfied bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	rd.leave()
-	if !f.spool.unread() || satisfied && f.mayFinish() {
+	s.reader.leave()
+	if !s.spool.unread() || satisfied && s.mayFinish() {
 		return
 	}
-	t.removeLocked(f)
-	f.cancel(errAbandoned)
+	t.removeLocked(s.flight)
+	s.cancel(errAbandoned)
 }
 
 // mayFinish reports whether a flight without readers is worth finishing.
 func (f *flight) mayFinish() bool {
-	select {
-	case <-f.landed:
-		return f.outcome.storing && f.outcome.length >= 0 && f.outcome.length <= runAhead && f.spool.keeping()
-	default:
-		return false
-	}
+	return f.hasLanded() && f.outcome.storing && f.outcome.length >= 0 && f.outcome.length <= runAhead && f.spool.keeping()
 }
 
 func (t *flights) removeLocked(f *flight) {

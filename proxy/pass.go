@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // pass forwards a request that the cache has no say in, with its content, and
@@ -21,8 +22,8 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	hints := &hintWriter{w: w}
-	out := p.passing(hints.trace(ctx), r)
+	hints := &hintWriter{w: w, done: !takesHints(r)}
+	out := p.passing(hints.trace(ctx), w, r)
 	if out.Body != nil {
 		defer out.Body.Close() // the transport may read it longer than this handler lives
 	}
@@ -42,13 +43,30 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 }
 
 // passing is the request to the origin, content and trailers included.
-func (p *Proxy) passing(ctx context.Context, r *http.Request) *http.Request {
+func (p *Proxy) passing(ctx context.Context, w http.ResponseWriter, r *http.Request) *http.Request {
 	out := outgoing(ctx, r, p.fields(r))
 	if r.ContentLength != 0 {
-		out.Body, out.ContentLength = r.Body, r.ContentLength
+		out.Body = &upload{r.Body, http.NewResponseController(w), p.cfg.Idle}
+		out.ContentLength = r.ContentLength
 		out.Trailer = r.Trailer // the same map: it is filled in while the body is read
 	}
 	return out
+}
+
+// upload is the content of a request. A client that stops sending is given up after
+// the idle time.
+type upload struct {
+	io.ReadCloser
+	control *http.ResponseController
+	idle    time.Duration
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	_ = u.control.SetReadDeadline(time.Now().Add(u.idle))
+	n, err := u.ReadCloser.Read(p)
+	// net/http goes on reading to notice when the client leaves: that has no deadline.
+	_ = u.control.SetReadDeadline(time.Time{})
+	return n, err
 }
 
 // passBack sends an origin's response to the client.

@@ -22,8 +22,8 @@ type Config struct {
 	// Dialer opens all connections, tunnels included; nil = &Dialer{}.
 	Dialer *Dialer
 	// Transport sends requests to origins; nil = one that uses Dialer, HTTP/1.1 or
-	// HTTP/2. It must not decompress, follow redirects or go through another proxy
-	// that it is asked to hide.
+	// HTTP/2. It must not decompress bodies (http.Transport.DisableCompression), and
+	// should connect by way of a Dialer, or special addresses are not refused.
 	Transport http.RoundTripper
 
 	// Stored is called after a response was stored or confirmed, with the value that
@@ -121,6 +121,7 @@ func newTransport(d *Dialer) *http.Transport {
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
+		ResponseHeaderTimeout:  10 * time.Minute, // after all of the request was sent
 		MaxResponseHeaderBytes: 256 << 10,
 		WriteBufferSize:        16 << 10,
 		ReadBufferSize:         32 << 10,

@@ -312,6 +312,9 @@ func TestUnfitCopies(t *testing.T) {
 			"private":         func(c *resource.Copy) { c.Exchange.Header.Set("Cache-Control", "private") },
 			"redirect by 302": func(c *resource.Copy) { c.Exchange.Status = 302 },
 			"must-revalidate": func(c *resource.Copy) { c.Exchange.Header.Set("Cache-Control", "max-age=1, must-revalidate") },
+			"hop-by-hop":      func(c *resource.Copy) { c.Exchange.Header.Set("Transfer-Encoding", "chunked") },
+			"connection":      func(c *resource.Copy) { c.Exchange.Header.Set("Connection", "close") },
+			"age in header":   func(c *resource.Copy) { c.Exchange.Header.Set("Age", "1") },
 			"no exchange":     func(c *resource.Copy) { c.Exchange = nil },
 		} {
 			closed := false
@@ -388,6 +391,8 @@ func TestCopyGivesWayToOrigin(t *testing.T) {
 		a.want(t, 200, "from peers", "cache:hit", "proxy:details") // still labelled
 		b.wantAsked(1, 1)
 		time.Sleep(time.Minute)
+		a, _ = b.get("http://example.com/", "Cache-Control: only-if-cached")
+		a.want(t, 200, "from peers", "cache:hit")
 		a, _ = b.get("http://example.com/") // fresh, and the origin still down: peers are not needed
 		a.want(t, 200, "from peers", "cache:fwd=stale", "cache:detail=stale-if-error")
 		b.wantAsked(2, 1)

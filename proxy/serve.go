@@ -165,9 +165,13 @@ func (p *Proxy) describe(h http.Header, ex *resource.Exchange, only []string, pr
 
 // label adds what an intermediary has to say about itself. Earlier ones keep theirs.
 func (p *Proxy) label(h, from http.Header, proto string, cs cacheStatus, ps proxyStatus) {
-	h["Via"] = plus(from["Via"], proto+" "+p.names.pseudonym)
+	if proto == "1.1" && ps == (proxyStatus{}) && from["Via"] == nil && from["Proxy-Status"] == nil {
+		h["Via"], h["Proxy-Status"] = p.names.viaLines, p.names.plainLines // the hot path
+	} else {
+		h["Via"] = plus(from["Via"], proto+" "+p.names.pseudonym)
+		h["Proxy-Status"] = plus(from["Proxy-Status"], p.names.proxyStatus(ps))
+	}
 	h["Cache-Status"] = plus(from["Cache-Status"], p.names.cacheStatus(cs))
-	h["Proxy-Status"] = plus(from["Proxy-Status"], p.names.proxyStatus(ps))
 }
 
 func plus(lines []string, line string) []string {
@@ -176,8 +180,8 @@ func plus(lines []string, line string) []string {
 
 // stream delivers what a flight is receiving. It reports whether the client is
 // satisfied with the header alone.
-func (p *Proxy) stream(w http.ResponseWriter, x *fetch, f *flight, rd *reader, cs cacheStatus) (satisfied bool) {
-	out := &f.outcome
+func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) (satisfied bool) {
+	out := &s.outcome
 	ex, h := out.exchange, w.Header()
 	cs.stored = out.storing
 	ps := proxyStatus{received: out.status}
@@ -201,7 +205,7 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, f *flight, rd *reader, c
 	if x.in.Method == http.MethodHead || !hasContent(ex.Status) {
 		return true
 	}
-	if err := p.pour(x.in.Context(), w, rd); err != nil {
+	if err := p.pour(x.in.Context(), w, s.reader); err != nil {
 		panic(http.ErrAbortHandler) // the client must notice that this is not all
 	}
 	if out.length < 0 {

@@ -35,6 +35,9 @@ type names struct {
 	pseudonym string
 	hit       string // Cache-Status of a hit, up to the digits of its ttl
 	plain     string // Proxy-Status when there is nothing to report
+
+	// As lines of a header, shared by all answers and never changed.
+	viaLines, plainLines []string
 }
 
 func newNames(pseudonym string) (names, error) {
@@ -43,7 +46,10 @@ func newNames(pseudonym string) (names, error) {
 		return names{}, err
 	}
 	plain, err := httpsfv.Marshal(httpsfv.List{member(pseudonym)})
-	return names{pseudonym: pseudonym, hit: strings.TrimSuffix(hit, "0"), plain: plain}, err
+	return names{
+		pseudonym: pseudonym, hit: strings.TrimSuffix(hit, "0"), plain: plain,
+		viaLines: []string{"1.1 " + pseudonym}, plainLines: []string{plain},
+	}, err
 }
 
 // cacheStatus renders the member. The hot path, a plain hit, needs no marshalling.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -93,7 +94,9 @@ func TestConnectTLS(t *testing.T) {
 // An https URL in absolute form is fetched over TLS by the proxy itself.
 func TestAbsoluteHTTPS(t *testing.T) {
 	l := newLab(t, nil, nil)
-	secure := httptest.NewTLSServer(fixed("over TLS", "max-age=60"))
+	secure := httptest.NewUnstartedServer(fixed("over TLS", "max-age=60"))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	defer secure.Close()
 	l.proxy.dialer.Resolve = []Resolve{{Host: "example.com", Port: 443, Addr: addrOf(secure.Listener)}}
 	request := "GET https://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"
@@ -265,6 +268,20 @@ func TestUpgradeRefused(t *testing.T) {
 	_, res, err = l.dialWebSocket("/ws")
 	if err == nil || res == nil || res.StatusCode != 502 || !strings.Contains(res.Header.Get("Proxy-Status"), "connection_refused") {
 		t.Errorf("%v %v", res, err)
+	}
+}
+
+// Other offers to upgrade are between neighbours; the request itself is an ordinary one.
+func TestOtherUpgradesAreIgnored(t *testing.T) {
+	l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header["Upgrade"] != nil || r.Header["Http2-Settings"] != nil {
+			t.Errorf("origin got %v", r.Header)
+		}
+		fixed("x", "max-age=60")(w, r)
+	}, nil)
+	res, text := l.raw("GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n")
+	if res.StatusCode != 200 || text != "x" {
+		t.Errorf("%d %q", res.StatusCode, text)
 	}
 }
 

@@ -9,16 +9,17 @@ import (
 	"strings"
 )
 
-// upgradeOf is the protocol that a message wants to change to, "" = none (RFC 9110
-// section 7.8).
+// upgradeOf is the protocol that a message changes to, "" = none (RFC 9110 section
+// 7.8). Only WebSocket is for the proxy to forward. All other offers, as h2c, are
+// between two neighbours and may be ignored.
 func upgradeOf(h http.Header) string {
-	if len(h["Upgrade"]) == 0 {
+	if len(h["Upgrade"]) != 1 || !strings.EqualFold(strings.TrimSpace(h["Upgrade"][0]), "websocket") {
 		return ""
 	}
 	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
 			if strings.EqualFold(strings.TrimSpace(name), "upgrade") {
-				return strings.Join(h["Upgrade"], ", ")
+				return "websocket"
 			}
 		}
 	}
@@ -31,7 +32,7 @@ func (p *Proxy) upgrade(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer cancel(nil)
 	stop := context.AfterFunc(r.Context(), func() { cancel(context.Cause(r.Context())) })
-	out := p.passing(ctx, r)
+	out := p.passing(ctx, w, r)
 	out.Header["Connection"] = []string{"Upgrade"}
 	out.Header["Upgrade"] = []string{upgradeOf(r.Header)}
 	if out.Body != nil {
@@ -63,7 +64,7 @@ func (p *Proxy) upgrade(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) switchProtocols(w http.ResponseWriter, r *http.Request, response *http.Response) {
 	upstream, ok := response.Body.(io.ReadWriteCloser)
 	protocol := upgradeOf(response.Header)
-	if !ok || !strings.EqualFold(protocol, upgradeOf(r.Header)) {
+	if !ok || protocol == "" {
 		// The origin changed to something that nobody asked for.
 		f := failure{502, "http_upgrade_failed", failedProtocol.title, failedProtocol.text}
 		p.answer(w, r, report{failure: f, cache: cacheStatus{fwd: fwdBypass, fwdStatus: response.StatusCode}})

@@ -188,6 +188,9 @@ func (p *Proxy) fits(f *fetch, c *resource.Copy) error {
 	if ex == nil || ex.URL != f.url || ex.Method != http.MethodGet || !c.Tier.Valid() || c.Tier >= resource.Origin {
 		return fmt.Errorf("%w: not what was asked for", errUnfit)
 	}
+	if !clean(ex.Header) {
+		return fmt.Errorf("%w: fields that nothing stored has", errUnfit)
+	}
 	if !httpcache.Matches(f.in.Header, ex) {
 		return fmt.Errorf("%w: another variant", errUnfit)
 	}
@@ -206,6 +209,14 @@ func (p *Proxy) fits(f *fetch, c *resource.Copy) error {
 		return fmt.Errorf("%w: no newer than the stored copy", errUnfit)
 	}
 	return nil
+}
+
+// clean reports whether a header is one of a stored response: without fields for a
+// hop, which would take effect on the client's connection, and without Age.
+func clean(h http.Header) bool {
+	stripped := h.Clone()
+	endToEnd(stripped)
+	return len(stripped) == len(h)
 }
 
 // watched is an upstream body that is given up if nothing comes for too long. Time
