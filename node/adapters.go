@@ -1,0 +1,69 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"net/netip"
+
+	"github.com/peerproxy/peerproxy/cache"
+	"github.com/peerproxy/peerproxy/dht"
+	"github.com/peerproxy/peerproxy/httpcache"
+	"github.com/peerproxy/peerproxy/peer"
+	"github.com/peerproxy/peerproxy/proxy"
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// proxyStore is the store as the proxy wants it.
+type proxyStore struct{ *cache.Store }
+
+func (s proxyStore) OpenBody(st *resource.Stored) (proxy.Body, error) {
+	body, err := s.Store.OpenBody(st)
+	if err != nil {
+		return nil, err // not a nil *cache.Body in the interface
+	}
+	return body, nil
+}
+
+func (s proxyStore) Create() (proxy.Writer, error) {
+	w, err := s.Store.Create()
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// peerSource gives peers the shareable part of the store, and nothing else of it.
+type peerSource struct{ store *cache.Store }
+
+func (s peerSource) Open(_ context.Context, id resource.ID, fields http.Header) (*peer.Shared, error) {
+	found, err := s.store.Lookup(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range found { // newest first
+		if !st.Shareable || !httpcache.Matches(fields, st.Exchange) {
+			continue
+		}
+		body, err := s.store.OpenBody(st)
+		if errors.Is(err, cache.ErrNotFound) {
+			continue // evicted in between
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &peer.Shared{Exchange: st.Exchange, Data: body, Outboard: body.Outboard(), Close: body.Close}, nil
+	}
+	return nil, peer.ErrNotHeld
+}
+
+// siteFinder looks for those who announce a site in the swarm of a secret.
+type siteFinder struct {
+	dht    *dht.Node
+	secret []byte
+}
+
+func (f siteFinder) FindPeers(ctx context.Context, site string) iter.Seq2[netip.AddrPort, error] {
+	return f.dht.FindPeers(ctx, dht.Blind(f.secret, dht.LevelSite, site))
+}

@@ -1,0 +1,109 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Share says who may have the shareable part of the cache.
+type Share string
+
+// The share modes. The zero value counts as ShareOff.
+const (
+	ShareOff    Share = "off"    // nobody: nothing is served or announced
+	ShareGroup  Share = "group"  // those who know the group secret
+	SharePublic Share = "public" // everybody
+)
+
+// StopTime is within what a node stops after its context has ended.
+const StopTime = 5 * time.Second
+
+// Config says what a node shall be. The zero value of every field but DataDir is usable.
+type Config struct {
+	DataDir string // made if it is not there
+
+	Proxy     string // address of the proxy; "" is 127.0.0.1:3128
+	ProxyAuth string // USER:PASSWORD-FILE demanded of clients; "" demands nothing
+
+	Listen string // TCP address for peers; "" is all addresses and the port kept in DataDir
+	DHT    string // UDP address of the DHT node; "" is that of Listen
+
+	Bootstrap         []string // HOST:PORT of DHT nodes to join by, besides the public ones
+	NoPublicBootstrap bool     // leave the public ones out
+
+	Share     Share
+	NoMapping bool  // do not ask a gateway for port mappings
+	Quota     int64 // bytes of the cache file; 0 is the store's default
+
+	AllowPrivate bool     // destinations and peers may be special addresses
+	Resolve      []string // HOST:PORT:ADDR:PORT overrides
+
+	Trust []string // node keys whose copies are taken, or "any"
+
+	ReadyFile string // is written when all is up; "" writes none
+
+	Version string
+	Logger  *slog.Logger // nil discards
+}
+
+// configError is a fault that the user puts right by other settings.
+type configError struct{ err error }
+
+func (e configError) Error() string { return e.err.Error() }
+func (e configError) Unwrap() error { return e.err }
+
+func badConfig(format string, args ...any) error {
+	return configError{fmt.Errorf(format, args...)}
+}
+
+// IsConfigError reports whether err comes from a setting that can't be followed.
+func IsConfigError(err error) bool {
+	var c configError
+	return errors.As(err, &c)
+}
+
+// withDefaults returns the configuration with its zero values filled in, checked as
+// far as that can be done without opening anything.
+func (c Config) withDefaults() (Config, error) {
+	if c.DataDir == "" {
+		return c, badConfig("no data directory is given")
+	}
+	if c.Proxy == "" {
+		c.Proxy = "127.0.0.1:3128"
+	}
+	if c.Share == "" {
+		c.Share = ShareOff
+	}
+	if !slices.Contains([]Share{ShareOff, ShareGroup, SharePublic}, c.Share) {
+		return c, badConfig("share %q is none of off, group, public", string(c.Share))
+	}
+	if c.Quota < 0 {
+		return c, badConfig("quota is negative")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, c.checkProxyAddress()
+}
+
+// checkProxyAddress refuses a proxy that strangers on the network could use.
+func (c Config) checkProxyAddress() error {
+	host, _, err := net.SplitHostPort(c.Proxy)
+	if err != nil {
+		return badConfig("proxy address %q: %w", c.Proxy, err)
+	}
+	if c.ProxyAuth == "" && !isLoopback(host) {
+		return badConfig("proxy address %q is not loopback: anyone who reaches it could use the proxy; set --proxy-auth USER:PASSWORD-FILE, or 127.0.0.1", c.Proxy)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

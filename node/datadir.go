@@ -1,0 +1,106 @@
+package node
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// The random port is taken from below the range that systems use for outgoing
+// connections (from 32768 on with Linux), so that it is seldom taken.
+const (
+	firstPort = 20000
+	lastPort  = 32767
+)
+
+const secretLength = 32
+
+// CacheFile is where a data directory's store is.
+func CacheFile(dataDir string) string { return filepath.Join(dataDir, "cache.db") }
+
+// openDataDir makes the directory if need be, and makes sure that files can be made in it.
+func openDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	probe, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// keptPort returns the port of a data directory, chosen at random the first time. It
+// stays the same so that gateway mappings and other nodes' memories stay valid.
+func keptPort(dir string) (int, error) {
+	path := filepath.Join(dir, "port")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return choosePort(path)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("kept port: %w", err)
+	}
+	port, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || port < 1 || port > 65535 {
+		return 0, fmt.Errorf("kept port: %s holds no port number: correct or remove it", path)
+	}
+	return port, nil
+}
+
+func choosePort(path string) (int, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(lastPort-firstPort+1))
+	if err != nil {
+		return 0, fmt.Errorf("choose a port: %w", err)
+	}
+	port := firstPort + int(n.Int64())
+	if err := writeFile(path, []byte(strconv.Itoa(port)+"\n")); err != nil {
+		return 0, fmt.Errorf("keep the port: %w", err)
+	}
+	return port, nil
+}
+
+// groupSecret returns the secret of the node's group, made the first time. Nodes with
+// the same file are one group.
+func groupSecret(dir string) ([]byte, error) {
+	path := filepath.Join(dir, "group.secret")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		secret := make([]byte, secretLength)
+		if _, err := rand.Read(secret); err != nil {
+			return nil, fmt.Errorf("make a group secret: %w", err)
+		}
+		return secret, writeFile(path, []byte(hex.EncodeToString(secret)+"\n"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("group secret: %w", err)
+	}
+	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(secret) != secretLength {
+		return nil, fmt.Errorf("group secret: %s holds no %d hexadecimal digits: correct or remove it", path, 2*secretLength)
+	}
+	return secret, nil
+}
+
+// writeFile replaces a file as a whole: after a crash there is the old one or the new one.
+func writeFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+package node
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Addresses says where a node really is. It is what the ready file holds.
+type Addresses struct {
+	Proxy   string `json:"proxy"`
+	Peer    string `json:"peer"`
+	DHT     string `json:"dht"`
+	Control string `json:"control"`
+	Key     string `json:"key"`
+}
+
+// writeReady tells a waiting program that all is up.
+func writeReady(path string, a Addresses) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	if err := writeFile(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	return nil
+}
