@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/peerproxy/peerproxy/cache"
+	"github.com/peerproxy/peerproxy/control"
+	"github.com/peerproxy/peerproxy/internal/demo"
+)
+
+// Exit codes. They are part of the interface, see exitHelp.
+const (
+	exitOK       = 0
+	exitFailure  = 1
+	exitUsage    = 2
+	exitNotFound = 3
+	exitData     = 4
+	exitAddress  = 5
+	exitDamage   = 6
+)
+
+const exitHelp = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 not found (not stored, or nobody has it); " +
+	"4 data directory not usable (unreadable, locked, damaged or of a newer version); 5 address or port not usable; " +
+	"6 content is not what it must be (cache verify, demo)."
+
+var errDamage = errors.New("stored content is damaged")
+
+// usageError is a fault in what the user wrote.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitCode is the one place where an error becomes an exit code.
+func exitCode(err error) int {
+	var usage usageError
+	var file *fs.PathError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt):
+		return exitNotFound
+	case errors.Is(err, errDamage), errors.Is(err, demo.ErrDiffers):
+		return exitDamage
+	case errors.Is(err, cache.ErrLocked), errors.Is(err, cache.ErrCorrupt), errors.Is(err, cache.ErrNewerSchema):
+		return exitData
+	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return exitAddress
+	case errors.As(err, &file), errors.Is(err, fs.ErrPermission):
+		return exitData
+	default:
+		return exitFailure
+	}
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/peerproxy/peerproxy/control"
+	"github.com/peerproxy/peerproxy/node"
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+var errNobodyHasIt = errors.New("not to be had")
+
+type getCmd struct {
+	nodeFlags
+	URL     string `arg:"" help:"What to fetch: an http URL."`
+	Output  string `short:"o" placeholder:"FILE" help:"Write the content to FILE, which is replaced only when all of it has arrived."`
+	Include bool   `short:"i" help:"Print status and fields before the content."`
+	From    string `enum:"any,cache,peers,origin" default:"any" placeholder:"any|cache|peers|origin" help:"Where it may come from: any (as for a browser, the default), cache, peers or origin."`
+}
+
+// Run is called by kong.
+func (c *getCmd) Run(a *app) error {
+	u, err := resource.ParseURL(c.URL)
+	if err != nil {
+		return usageError{err}
+	}
+	client, err := control.Dial(a.ctx, a.common.Data)
+	if errors.Is(err, control.ErrNotRunning) {
+		return c.withOwnNode(a, u)
+	}
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return c.fetch(a, client, u)
+}
+
+// withOwnNode starts a node for the time of this command.
+func (c *getCmd) withOwnNode(a *app, u resource.URL) (err error) {
+	cfg := c.config(a)
+	cfg.Proxy, cfg.Logger = "127.0.0.1:0", a.quietLogger()
+	n, err := node.New(cfg)
+	if err != nil {
+		return configError(err)
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-ended)
+	}()
+	if err := n.Settled(ctx); err != nil {
+		return err
+	}
+	client, err := control.Dial(ctx, a.common.Data)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return c.fetch(a, client, u)
+}
+
+func (c *getCmd) fetch(a *app, client *control.Client, u resource.URL) error {
+	resp, err := client.Get(a.ctx, u.String(), c.From)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if failure := localFailure(resp); failure != "" {
+		return fmt.Errorf("%s: %w: %s", u, errNobodyHasIt, failure)
+	}
+	if c.Include {
+		printHead(a, resp)
+	}
+	if c.Output != "" && c.Output != "-" {
+		return saveFile(c.Output, resp.Body)
+	}
+	if _, err := io.Copy(a.out, resp.Body); err != nil {
+		return fmt.Errorf("%s: content broke off: %w", u, err)
+	}
+	return nil
+}
+
+func printHead(a *app, resp *http.Response) {
+	a.printf("HTTP/1.1 %s\n", resp.Status)
+	for _, name := range sortedKeys(resp.Header) {
+		for _, value := range resp.Header[name] {
+			a.printf("%s: %s\n", name, value)
+		}
+	}
+	a.printf("\n")
+}
+
+// saveFile puts all of r into a file, or leaves the file as it was.
+func saveFile(path string, r io.Reader) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, copyErr := io.Copy(f, r)
+	if err := errors.Join(copyErr, f.Close()); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/peerproxy/peerproxy/node"
+)
+
+// nodeFlags are the flags of commands that run a node.
+type nodeFlags struct {
+	Listen       string   `placeholder:"ADDR" help:"Where peers connect (TCP). Default: a random port on all addresses, chosen once and kept in the data directory."`
+	DHT          string   `name:"dht" placeholder:"ADDR" help:"Where the DHT node listens (UDP). Default: the address and port of --listen."`
+	Bootstrap    []string `placeholder:"HOST:PORT" help:"DHT nodes to join the network by, added to the public ones. May be repeated."`
+	NoBootstrap  bool     `help:"Leave the public DHT nodes out."`
+	Share        string   `enum:"off,group,public" default:"off" placeholder:"off|group|public" help:"Who may have what is provably public of the cache: nobody (off, the default), those with this node's group secret, or everybody."`
+	Map          string   `enum:"auto,off" default:"auto" placeholder:"auto|off" help:"Ask the gateway to let peers in by UPnP (auto, the default), or not."`
+	Quota        size     `placeholder:"SIZE" default:"10GiB" help:"Limit of the cache file, like 500MB or 10GiB (the default)."`
+	AllowPrivate bool     `help:"Let the proxy and the peers reach loopback, private and other special addresses."`
+	Resolve      []string `placeholder:"HOST:PORT:ADDR:PORT" sep:"none" help:"Connect to ADDR:PORT for HOST:PORT, and count HOST as public. May be repeated."`
+	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take: of these node keys, or of any key (any). May be repeated."`
+}
+
+func (f nodeFlags) config(a *app) node.Config {
+	return node.Config{
+		DataDir: a.common.Data, Listen: f.Listen, DHT: f.DHT, Bootstrap: f.Bootstrap, NoPublicBootstrap: f.NoBootstrap,
+		Share: node.Share(f.Share), NoMapping: f.Map == "off", Quota: int64(f.Quota),
+		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Trust: f.Trust,
+		Version: version(), Logger: a.logger(),
+	}
+}
+
+type serveCmd struct {
+	nodeFlags
+	Proxy     string `placeholder:"ADDR" default:"127.0.0.1:3128" help:"Where browsers find the proxy (127.0.0.1:3128). Other than loopback needs --proxy-auth."`
+	ProxyAuth string `placeholder:"USER:PASSWORD-FILE" help:"Demand this user and the password in the file's first line of clients."`
+	ReadyFile string `placeholder:"FILE" help:"Write the real addresses and the node key to FILE as JSON when all is up."`
+}
+
+// Run is called by kong.
+func (c *serveCmd) Run(a *app) error {
+	cfg := c.config(a)
+	cfg.Proxy, cfg.ProxyAuth, cfg.ReadyFile = c.Proxy, c.ProxyAuth, c.ReadyFile
+	n, err := node.New(cfg)
+	if err != nil {
+		return configError(err)
+	}
+	addresses := n.Addresses()
+	a.printf("peerproxy is up. Set your browser's HTTP proxy to %s (Ctrl-C stops it).\n", addresses.Proxy)
+	a.printf("  peers    %s\n  dht      %s\n  sharing  %s\n  key      %s\n", addresses.Peer, addresses.DHT, c.Share, addresses.Key)
+	if err := n.Run(a.ctx); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// configError marks what the user has to put right as wrong usage.
+func configError(err error) error {
+	if node.IsConfigError(err) {
+		return usageError{err}
+	}
+	return err
+}
