@@ -35,9 +35,10 @@ type Swarm struct {
 
 	liars    table[trust.Key, struct{}] // keys that lied
 	affinity table[string, trust.Key]   // who had the last thing of a site
-	arrivals map[netip.Addr]int         // accepted connections by address
-	mu       sync.Mutex                 // guards arrivals
 	knocking chan struct{}              // one for each handshake with an accepted connection
+
+	mu       sync.Mutex         // guards arrivals
+	arrivals map[netip.Addr]int // accepted connections by address
 }
 
 // New returns a swarm that does nothing yet. It keeps a copy of cfg.

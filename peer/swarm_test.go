@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -48,8 +49,7 @@ func TestFetchSizes(t *testing.T) {
 		for _, n := range []int{0, 1, 16 << 10, 16<<10 + 1, 1 << 20, 5_000_000} {
 			url := "https://example.org/" + time.Duration(n).String()
 			want := randomBody(n)
-			a.share(url, want)
-			time.Sleep(3 * time.Second) // for the digest
+			a.share(url, want) // its digest does not have it yet
 			_, got := b.mustFetch(url)
 			equalBody(t, got, want)
 		}
@@ -130,8 +130,13 @@ func TestErrorsSayWhatWasTried(t *testing.T) {
 			t.Errorf("%+v", fe)
 		}
 		w.announce("example.org", a.addr, w.address())
+		if _, err := b.Fetch(t.Context(), resource.Query{Method: "POST", URL: query(page).URL}); err == nil {
+			t.Error("POST was asked for")
+		}
 		if fe := b.fetchError(page, ErrNotFound); fe.Found != 2 || fe.Dialled != 2 || fe.Tried != 1 || fe.Absent != 1 {
 			t.Errorf("%+v", fe)
+		} else if text := fe.Error(); strings.Contains(text, "example") || !strings.Contains(text, "2 dialled") {
+			t.Errorf("error text %q", text)
 		}
 		a.share("https://broken.example/", []byte("x"))
 		a.shelf.mu.Lock()
