@@ -76,12 +76,11 @@ func (p *Proxy) intercept(w http.ResponseWriter, r *http.Request, authority stri
 	}
 	defer client.Close()
 	ctx := context.WithoutCancel(r.Context()) // a taken-over connection ends on its own
-	inside := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, true) })
 	leave, ok := p.tunnels.enter(client)
 	if !ok {
 		return
 	}
-	rest, err := p.cfg.Interceptor.Intercept(ctx, client, authority, inside)
+	rest, err := p.cfg.Interceptor.Intercept(ctx, client, authority, p.Trusted())
 	leave()
 	if err != nil {
 		p.log.Debug("tunnel not intercepted", "err", err, "authority", authority)

@@ -519,3 +519,25 @@ func TestUploadLeavesNoDeadline(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+// From within the process: no credentials, and a writer that can do nothing but write.
+func TestTrusted(t *testing.T) {
+	l := newLab(t, patternOrigin(300_000, "max-age=60"), func(c *Config) { c.Auth = func(string, string) bool { return false } })
+	l.get(site).want(t, 407, "*")
+	for _, method := range []string{"GET", "POST"} {
+		w := &plainWriter{header: http.Header{}}
+		l.proxy.Trusted().ServeHTTP(w, httptest.NewRequest(method, site+"/", nil))
+		if w.status != 200 || w.n != 300_000 {
+			t.Errorf("%s: %d, %d bytes", method, w.status, w.n)
+		}
+	}
+}
+
+type plainWriter struct {
+	header    http.Header
+	status, n int
+}
+
+func (w *plainWriter) Header() http.Header         { return w.header }
+func (w *plainWriter) WriteHeader(status int)      { w.status = status }
+func (w *plainWriter) Write(p []byte) (int, error) { w.n += len(p); return len(p), nil }

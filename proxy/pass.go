@@ -132,7 +132,7 @@ func (p *Proxy) copyBody(w http.ResponseWriter, body io.Reader, length int64) er
 				return err
 			}
 			if copied += int64(n); n < len(*buf) && copied != length && err == nil {
-				if err := control.Flush(); err != nil {
+				if err := flush(control); err != nil {
 					return err
 				}
 			}

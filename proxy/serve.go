@@ -222,7 +222,7 @@ func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader) err
 	control, deadline := http.NewResponseController(w), p.deadline(w)
 	for flushed := false; ; {
 		if !flushed && !rd.ready() {
-			if err := control.Flush(); err != nil {
+			if err := flush(control); err != nil {
 				return err
 			}
 			flushed = true
@@ -240,6 +240,15 @@ func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader) err
 		}
 		flushed = false
 	}
+}
+
+// flush sends what is buffered. Writers that can't be flushed have no client that
+// waits.
+func flush(control *http.ResponseController) error {
+	if err := control.Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 // deadline returns a function that gives the client some time for the next write.
