@@ -110,6 +110,7 @@ func TestDeadAddresses(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		a.stop()
+		synctest.Wait() // b has noticed
 		b.fetchError("https://example.org/other", ErrNoPeers)
 		if got := w.net.dialled(refused); got != 1 {
 			t.Errorf("a dead address was dialled %d times", got)
