@@ -28,11 +28,14 @@ func (n *Node) openProxy() error {
 	if err != nil {
 		return err
 	}
-	n.proxy, err = proxy.New(proxy.Config{
-		Store: proxyStore{n.store}, Peers: n.swarm, Signer: n.identity,
-		Dialer: dialer, Stored: n.stored, Auth: auth, Logger: n.cfg.Logger,
-	})
-	if err != nil {
+	cfg := proxy.Config{
+		Store: proxyStore{n.store}, Signer: n.identity, Dialer: dialer,
+		Stored: n.stored, Auth: auth, Logger: n.cfg.Logger,
+	}
+	if len(n.cfg.Trust) > 0 { // asking tells peers what is wanted: not for copies that would be refused
+		cfg.Peers = n.swarm
+	}
+	if n.proxy, err = proxy.New(cfg); err != nil {
 		return err
 	}
 	if n.proxySocket, err = net.Listen("tcp", n.cfg.Proxy); err != nil {

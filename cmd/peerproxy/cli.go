@@ -27,9 +27,9 @@ type cli struct {
 // common are the flags of all commands.
 type common struct {
 	Data    string           `placeholder:"DIR" default:"${data}" help:"Directory of the node: cache, keys, saved DHT nodes. Default: ${data}."`
-	Config  kong.ConfigFlag  `placeholder:"FILE" help:"TOML file with flag names as keys. Default: ${config}, if there."`
+	Config  kong.ConfigFlag  `env:"-" placeholder:"FILE" help:"TOML file with flag names as keys. Default: ${config}, if there."`
 	Log     string           `enum:"debug,info,warn,error" default:"info" placeholder:"LEVEL" help:"How much to log on standard error: debug, info, warn or error. URLs and addresses of others appear at debug only."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Version kong.VersionFlag `env:"-" help:"Print the version."`
 }
 
 func options(stdout, stderr io.Writer, exit func(int)) []kong.Option {

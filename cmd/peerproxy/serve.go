@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/peerproxy/peerproxy/node"
 )
@@ -17,7 +19,7 @@ type nodeFlags struct {
 	Quota        size     `placeholder:"SIZE" default:"10GiB" help:"Limit of the cache file, like 500MB or 10GiB (the default)."`
 	AllowPrivate bool     `help:"Let the proxy and the peers reach loopback, private and other special addresses."`
 	Resolve      []string `placeholder:"HOST:PORT:ADDR:PORT" sep:"none" help:"Connect to ADDR:PORT for HOST:PORT, and count HOST as public. May be repeated."`
-	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take: of these node keys, or of any key (any). May be repeated."`
+	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take when an origin fails: those signed by these node keys, or by any key (any). Without it peers are not asked. May be repeated."`
 }
 
 func (f nodeFlags) config(a *app) node.Config {
@@ -46,7 +48,8 @@ func (c *serveCmd) Run(a *app) error {
 	}
 	addresses := n.Addresses()
 	a.printf("peerproxy is up. Set your browser's HTTP proxy to %s (Ctrl-C stops it).\n", addresses.Proxy)
-	a.printf("  peers    %s\n  dht      %s\n  sharing  %s\n  key      %s\n", addresses.Peer, addresses.DHT, c.Share, addresses.Key)
+	a.printf("  peers    %s\n  dht      %s\n  sharing  %s\n  trusting %s\n  key      %s\n",
+		addresses.Peer, addresses.DHT, c.Share, cmp.Or(strings.Join(c.Trust, " "), "nobody: peers are not asked (see --trust)"), addresses.Key)
 	if err := n.Run(a.ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
