@@ -87,7 +87,7 @@ func fixedPort() uint16 { return 4242 }
 func TestAnnouncerKeepsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &fakePublisher{}
-		a := NewAnnouncer(AnnouncerConfig{Node: p, Port: fixedPort})
+		a := NewAnnouncer(AnnouncerConfig{Node: p, Port: fixedPort, Interval: -1, Budget: -1, Concurrency: -1})
 		a.Add(InfoHash{1})
 		defer runAnnouncer(t, a)()
 		time.Sleep(time.Hour)

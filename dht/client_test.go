@@ -62,9 +62,9 @@ func (c *client) ask(t testing.TB, to netip.AddrPort, name string, args krpc.Msg
 	t.Helper()
 	args.ID = c.id
 	query := bencode.MustMarshal(krpc.Msg{Q: name, A: &args, T: "ask" + name, Y: "q", ReadOnly: true})
-	for range 20 {
+	for range patience / resendDelay {
 		c.send(t, to, query)
-		m, ok := c.receive(patience/20, func(m *krpc.Msg) bool { return m.T == "ask"+name && m.Y != "q" })
+		m, ok := c.receive(resendDelay, func(m *krpc.Msg) bool { return m.T == "ask"+name && m.Y != "q" })
 		if ok {
 			return m
 		}

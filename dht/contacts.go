@@ -15,7 +15,9 @@ const (
 	maxVotes       = 64               // networks whose word on our address is kept
 	minVotes       = 3                // that must agree
 	contactFresh   = 10 * time.Minute // within which an answer need not be asked for again
-	failureForgets = 5 * time.Minute
+	failureCount   = 3                // losses in a row, over
+	failureSpan    = 30 * time.Second // this time at least, show that a node is gone,
+	failureForgets = 5 * time.Minute  // and are held against it for so long
 )
 
 // contact is a node that has answered a query of ours.
@@ -34,12 +36,13 @@ type contacts struct {
 	order    *list.List // of contact, latest answer first
 	asked    bounded[netip.AddrPort, time.Time]
 	failures bounded[netip.AddrPort, failure]
+	latestAt time.Time // of an answer from anyone
 	votes    bounded[network, netip.AddrPort]
 }
 
 type failure struct {
-	count int
-	last  time.Time
+	count       int
+	first, last time.Time
 }
 
 func newContacts() *contacts {
@@ -57,6 +60,7 @@ func (c *contacts) answered(n contact, observed netip.AddrPort) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failures.remove(n.addr)
+	c.latestAt = n.seen
 	if observed.IsValid() {
 		c.votes.set(networkOf(n.addr), observed)
 	}
@@ -72,20 +76,35 @@ func (c *contacts) answered(n contact, observed netip.AddrPort) {
 	c.known[n.addr] = c.order.PushFront(n)
 }
 
-// failed notes that a node did not answer.
-func (c *contacts) failed(addr netip.AddrPort, now time.Time) {
+// failed notes that a node did not answer the query sent at the given time. If nobody else has
+// answered since, it may be the network, so nothing is held against the node.
+func (c *contacts) failed(addr netip.AddrPort, sent, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f, _ := c.failures.get(addr)
-	c.failures.set(addr, failure{f.count + 1, now})
+	if c.latestAt.Before(sent) {
+		return
+	}
+	f, ok := c.failures.get(addr)
+	if !ok {
+		f.first = now
+	}
+	f.count, f.last = f.count+1, now
+	c.failures.set(addr, f)
 }
 
-// silent reports whether addr has lately failed to answer more than once.
+// heard notes that a node asked something: it is there.
+func (c *contacts) heard(addr netip.AddrPort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failures.remove(addr)
+}
+
+// silent reports whether addr has failed to answer again and again.
 func (c *contacts) silent(addr netip.AddrPort, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f, _ := c.failures.get(addr)
-	return f.count > 1 && now.Sub(f.last) < failureForgets
+	return f.count >= failureCount && f.last.Sub(f.first) >= failureSpan && now.Sub(f.last) < failureForgets
 }
 
 // worthAsking reports whether addr, which asked us something, should be asked in turn,

@@ -25,25 +25,61 @@ func TestContacts(t *testing.T) {
 	}
 }
 
+// A node counts as gone after three losses over half a minute, in which others answered: not
+// after a burst of losses, and not because this machine was offline.
 func TestContactsRememberSilence(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	node := peerAt("9.9.9.9", 1)
+	start := time.Unix(1e9, 0)
+	node, other := peerAt("9.9.9.9", 1), peerAt("8.8.8.8", 1)
+	lose := func(c *contacts, losses int, every time.Duration, othersAnswer bool) time.Time {
+		now := start
+		for range losses {
+			sent := now
+			now = now.Add(every)
+			if othersAnswer {
+				c.answered(contact{krpc.ID{1}, other, now}, netip.AddrPort{})
+			}
+			c.failed(node, sent, now)
+		}
+		return now
+	}
+	tests := []struct {
+		name   string
+		losses int
+		every  time.Duration
+		online bool
+		want   bool
+	}{
+		{"gone", 3, 20 * time.Second, true, true},
+		{"two losses", 2, time.Minute, true, false},
+		{"a burst of losses", 10, time.Second, true, false},
+		{"offline", 10, time.Minute, false, false},
+	}
+	for _, tt := range tests {
+		c := newContacts()
+		now := lose(c, tt.losses, tt.every, tt.online)
+		if got := c.silent(node, now); got != tt.want {
+			t.Errorf("%s: silent = %v", tt.name, got)
+		}
+		if c.silent(node, now.Add(failureForgets)) {
+			t.Errorf("%s: held against it for ever", tt.name)
+		}
+	}
+	for name, live := range map[string]func(c *contacts){
+		"answered": func(c *contacts) { c.answered(contact{krpc.ID{1}, node, start}, netip.AddrPort{}) },
+		"asked":    func(c *contacts) { c.heard(node) },
+	} {
+		c := newContacts()
+		now := lose(c, 5, time.Minute, true)
+		live(c)
+		if c.silent(node, now) {
+			t.Errorf("silent although it has %s", name)
+		}
+	}
 	c := newContacts()
-	c.failed(node, now)
-	if c.silent(node, now) {
-		t.Error("silent after one loss")
-	}
-	c.failed(node, now)
-	if !c.silent(node, now) || c.silent(node, now.Add(failureForgets)) {
-		t.Error("two losses are not remembered, or too long")
-	}
-	c.answered(contact{krpc.ID{1}, node, now}, netip.AddrPort{})
-	if c.silent(node, now) {
-		t.Error("silent after an answer")
-	}
+	c.answered(contact{krpc.ID{1}, other, start}, netip.AddrPort{})
 	for i := range 3 * maxRemembered {
-		c.failed(peerAt("8.8.8.8", uint16(i+1)), now)
-		c.worthAsking(peerAt("8.8.8.8", uint16(i+1)), now)
+		c.failed(peerAt("8.8.8.8", uint16(i+1)), start, start)
+		c.worthAsking(peerAt("8.8.8.8", uint16(i+1)), start)
 	}
 	if len(c.failures.m) > maxRemembered || len(c.asked.m) > maxRemembered {
 		t.Errorf("%d failures, %d asked", len(c.failures.m), len(c.asked.m))

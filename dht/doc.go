@@ -21,8 +21,8 @@
 // datagram: what it would choke on never reaches it. Answers are accepted only to
 // queries that were really sent (their transaction IDs carry a keyed tag), and an
 // answer from the public internet may not point at private networks. Whatever is
-// kept for strangers (peers, items, rates) is bounded and expires, and no source
-// network can take more than a share of it. Nothing that a stranger says is ever
+// kept for strangers is bounded, and no source network can take more than a share
+// of the answers given and of the peers kept. Nothing that a stranger says is ever
 // taken for proven: a peer that was found is a hint, no more.
 //
 // A node takes a fresh random ID at each start, so that it cannot be recognised from

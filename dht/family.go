@@ -137,6 +137,7 @@ func (f *family) onQuery(q *krpc.Msg, source net.Addr) (propagate bool) {
 		}
 	}
 	if ap, ok := udpAddrPort(source); ok && !q.ReadOnly {
+		f.contacts.heard(ap)
 		f.offerPing(ap)
 	}
 	return true
@@ -185,11 +186,13 @@ func (f *family) noteAnswer(from netip.AddrPort, m *krpc.Msg) {
 }
 
 // query asks one node. The result is never nil without an error.
-func (f *family) query(ctx context.Context, to netip.AddrPort, name string, args krpc.MsgArgs, tries int) (*krpc.Return, error) {
-	node := mainline.NewAddr(net.UDPAddrFromAddrPort(to))
+func (f *family) query(
+	ctx context.Context, to netip.AddrPort, name string, args krpc.MsgArgs, tries int,
+) (*krpc.Return, error) {
+	node, sent := mainline.NewAddr(net.UDPAddrFromAddrPort(to)), time.Now()
 	res := f.server.Query(ctx, node, name, mainline.QueryInput{MsgArgs: args, NumTries: tries})
 	if errors.Is(res.Err, mainline.TransactionTimeout) {
-		f.contacts.failed(to, time.Now())
+		f.contacts.failed(to, sent, time.Now())
 	}
 	if res.Err != nil {
 		return nil, fmt.Errorf("dht: %s: %w", name, res.Err)
@@ -200,8 +203,7 @@ func (f *family) query(ctx context.Context, to netip.AddrPort, name string, args
 	return res.Reply.R, nil
 }
 
-// close ends the server and waits until it reads no more and maintains no more, which takes
-// up to a query's time.
+// close ends the server and waits until it reads no more and maintains no more.
 func (f *family) close() error {
 	err := f.guard.finish(f.server.Close)
 	f.maintenance.Wait()

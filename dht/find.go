@@ -25,10 +25,11 @@ var (
 // some node names it: once, with a valid port, at most Config.MaxPeers of them. What this node
 // stores itself comes first. The addresses are hearsay; anyone can have announced anything.
 //
-// The sequence ends when the lookup is complete (a second, rarely more than ten), with a last
-// error if ctx ended ([context.Cause] is not kept), if the node was closed ([ErrClosed]), or if no node answered
-// ([ErrNoNodes]); that nobody announced hash is no error. It first waits for [Node.Ready]. The consumer may break
-// off at any time; all work has ended when the loop has.
+// The sequence ends when the lookup is complete, after a second or so, at most half a minute. Its
+// last element is an error if ctx ended (that of ctx), if the node was closed ([ErrClosed]) or if
+// no node answered ([ErrNoNodes]); that nobody announced hash is no error. It first waits for
+// [Node.Ready], so Run must have been called. The consumer may break off at any time; all work
+// has ended when the loop has.
 func (n *Node) FindPeers(ctx context.Context, hash InfoHash) iter.Seq2[netip.AddrPort, error] {
 	return func(yield func(netip.AddrPort, error) bool) {
 		ctx, end, err := n.begin(ctx)
@@ -100,8 +101,8 @@ func send(ctx context.Context, to chan<- netip.AddrPort, peer netip.AddrPort) {
 // port (of whatever protocol the peers of hash agreed on). The nodes take the address from the
 // packet and forget it after half an hour or so, so it must be repeated; [Announcer] does that.
 //
-// It returns nil if at least one node accepted, [ErrNotAccepted] or [ErrNoNodes] if none did, or the error of
-// ctx. It first waits for [Node.Ready].
+// It returns nil if at least one node accepted, [ErrNotAccepted] or [ErrNoNodes] if none did, or
+// the error of ctx. It first waits for [Node.Ready], so Run must have been called.
 func (n *Node) Announce(ctx context.Context, hash InfoHash, port uint16) error {
 	if port == 0 {
 		return ErrBadPort

@@ -41,9 +41,9 @@ func TestSurvivesKillers(t *testing.T) {
 func questionTo(t *testing.T, c *client, n *Node) string {
 	t.Helper()
 	ping := bencode.MustMarshal(krpc.Msg{Q: "ping", A: &krpc.MsgArgs{ID: c.id}, T: "x", Y: "q"})
-	for range 20 {
+	for range patience / resendDelay {
 		c.send(t, n.Addrs()[0], ping)
-		if m, ok := c.receive(patience/20, func(m *krpc.Msg) bool { return m.Y == "q" }); ok {
+		if m, ok := c.receive(resendDelay, func(m *krpc.Msg) bool { return m.Y == "q" }); ok {
 			return m.T
 		}
 	}

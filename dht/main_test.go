@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 10 * time.Second // for what should take milliseconds
+const patience = 30 * time.Second // for what takes milliseconds, if the machine is free
 
 // loopback is a node for tests: it reaches nothing beyond this machine and is not slowed down.
 func loopback(bootstrap ...string) Config {

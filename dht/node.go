@@ -1,6 +1,7 @@
 package dht
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -45,8 +46,8 @@ type Config struct {
 	MaxPeers int
 	// PeerLifetime is how long the announcements of others are kept. 0 means 40 minutes.
 	PeerLifetime time.Duration
-	// Resolve looks up bootstrap hosts, in the form of [net.Resolver.LookupNetIP]. nil means the
-	// system's resolver.
+	// Resolve looks up bootstrap hosts, in the form of [net.Resolver.LookupNetIP]; it must end when
+	// its context does. nil means the system's resolver.
 	Resolve func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// Logger gets events; addresses only at debug level. nil means none.
 	Logger *slog.Logger
@@ -55,7 +56,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	setDefault(&c.Listen, ":0")
 	setDefault(&c.SendRate, defaultSendRate)
-	setDefault(&c.QueryRate, defaultQueryRate)
+	if c.QueryRate == 0 { // less means no bound
+		c.QueryRate = defaultQueryRate
+	}
 	setDefault(&c.MaxPeers, defaultMaxPeers)
 	setDefault(&c.PeerLifetime, defaultPeerLifetime)
 	if c.Logger == nil {
@@ -64,9 +67,10 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func setDefault[T comparable](field *T, value T) {
+// setDefault replaces what is zero or, by mistake, negative.
+func setDefault[T cmp.Ordered](field *T, value T) {
 	var zero T
-	if *field == zero {
+	if *field <= zero {
 		*field = value
 	}
 }
@@ -196,8 +200,8 @@ func (n *Node) Addrs() []netip.AddrPort {
 }
 
 // Close ends all calls under way with [ErrClosed], Run with nil, and closes the sockets. When it
-// returns, all of the node's goroutines have ended; that can take two seconds, as queries run
-// out. It may be called more than once.
+// returns, a matter of milliseconds, all of the node's work has ended. It may be called more
+// than once.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() {
 		n.mu.Lock()
