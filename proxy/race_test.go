@@ -125,7 +125,7 @@ func bubble(f func(*testing.T)) func(*testing.T) {
 	return func(t *testing.T) { synctest.Test(t, f) }
 }
 
-// DESIGN section 6.2: an origin that answers within the patience time is alone.
+// An origin that answers within the patience time is alone.
 func TestPatientWithOrigin(t *testing.T) {
 	bubble(func(t *testing.T) {
 		b := newBench(t, nil)
@@ -232,7 +232,7 @@ func TestFailingOriginRecovers(t *testing.T) {
 	})(t)
 }
 
-// DESIGN section 6.4: never a hang.
+// Never a hang.
 func TestBudget(t *testing.T) {
 	bubble(func(t *testing.T) {
 		b := newBench(t, nil)
@@ -266,7 +266,7 @@ func TestBothFail(t *testing.T) {
 	})(t)
 }
 
-// Who must not be told of: DESIGN section 5.
+// Who must not be told of is in ARCHITECTURE.md, "What may be shared".
 func TestPeersAreNotAsked(t *testing.T) {
 	bubble(func(t *testing.T) {
 		for name, r := range map[string]*http.Request{

@@ -8,7 +8,7 @@ import (
 	"github.com/peerproxy/peerproxy/resource"
 )
 
-// Each clause of DESIGN section 5, spoiled one at a time.
+// Each clause of the rule of ARCHITECTURE.md, spoiled one at a time.
 func TestShareDecision(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*ShareQuestion)

@@ -113,7 +113,7 @@ func (r *remoteAddr) get() netip.Addr {
 	return r.addr
 }
 
-// badStatus judges a status: what says that the origin failed (DESIGN: 451 and 5xx),
+// badStatus judges a status: what says that the origin failed (451 and 5xx),
 // and what may not come at all. A captive portal's 511 is meant for the user (RFC
 // 6585 section 6).
 func badStatus(status int, conditional bool) error {
@@ -145,7 +145,7 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// mayAskPeers keeps to itself whatever is nobody's business (DESIGN section 5).
+// mayAskPeers keeps to itself whatever is nobody's business (ARCHITECTURE.md, "What may be shared").
 func (p *Proxy) mayAskPeers(f *fetch) bool {
 	if p.cfg.Peers == nil || f.source == SourceOrigin || !f.whole || f.in.Header["Authorization"] != nil {
 		return false
