@@ -174,7 +174,7 @@ func (s server) fail(w http.ResponseWriter, step string, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	s.Logger.Error("control: "+step, "error", err)
+	s.Logger.Error("control: a request failed", "step", step, "error", err)
 	http.Error(w, step+": "+err.Error(), http.StatusInternalServerError)
 }
 

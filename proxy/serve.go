@@ -220,12 +220,11 @@ func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader) err
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	control, deadline := http.NewResponseController(w), p.deadline(w)
-	for flushed := false; ; {
-		if !flushed && !rd.ready() {
+	for {
+		if !rd.ready() {
 			if err := flush(control); err != nil {
 				return err
 			}
-			flushed = true
 		}
 		n, err := rd.read(ctx, *buf)
 		if err == io.EOF {
@@ -238,7 +237,6 @@ func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader) err
 		if _, err := w.Write((*buf)[:n]); err != nil {
 			return err
 		}
-		flushed = false
 	}
 }
 
