@@ -4,7 +4,7 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@2026.2.2
 GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 20s
 
-.PHONY: check fmt vet staticcheck lint test fuzz bench demo build
+.PHONY: check fmt vet staticcheck lint test fuzz bench bench-all demo build
 
 check: fmt vet staticcheck test demo
 
@@ -38,8 +38,12 @@ fuzz:
 	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; done
 
-# The figures that the documents name. Ratios are within one run.
+# The figures that docs/performance.md names. Ratios are within one run.
 bench:
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./proxy ./cache ./resource ./trust ./httpcache
-	$(GO) test -run '^$$' -bench 'Fetch' -benchtime 1x ./peer
-	$(GO) test -run '^$$' -bench . ./node
+	$(GO) test -run '^$$' -bench 'Hit|Miss' ./node
+	$(GO) test -run '^$$' -bench 'Fetch1GiB' -benchtime 1x ./peer
+	$(GO) test -run '^$$' -bench 'Commit|WriteLargeBody' -benchtime 1x ./cache
+
+# All benchmarks of all packages.
+bench-all:
+	$(GO) test -run '^$$' -bench . ./...
