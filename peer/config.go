@@ -99,7 +99,7 @@ type Limits struct {
 	DialsPerFetch      int   // in all; default 24
 	DigestEntries      int   // kept of one peer's digest, and told to others; default 200,000
 	UploadRate         int64 // bytes per second over all sessions; 0 is unlimited
-	Window             int64 // bytes that may be under way to this node over all streams, beyond 256 KiB each; default 256 MiB
+	Window             int64 // bytes that may be under way to this node over all streams, beyond 1 MiB each; default 256 MiB
 }
 
 // Timeouts bounds every wait. Zero values are replaced by the default.

@@ -70,8 +70,9 @@
 // (data, window update, ping and go-away frames of 12 bytes header; the dialler has
 // the odd stream numbers), with these rules on top: the data of a frame is at most
 // 65,524 bytes; a sender's data frames carry at least 64 bytes on average, beyond the
-// first 4,096 frames; at most 64 streams may be open in each direction. Frames and
-// messages need not coincide.
+// first 4,096 frames; at most 64 streams may be open in each direction; what a side has
+// sent as questions and the other has not read yet is at most 2 MiB over all streams.
+// Frames and messages need not coincide.
 //
 // # Questions
 //

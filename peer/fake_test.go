@@ -93,7 +93,7 @@ func (f *fake) sendClaims(mux *yamux.Session) {
 // run serves until the session ends.
 func (f *fake) run(mux *yamux.Session, h http.Handler) {
 	server := http.Server{Handler: h}
-	_ = server.Serve(muxListener{mux, time.Hour})
+	_ = server.Serve(muxListener{mux: mux, stall: time.Hour})
 	_ = server.Close()
 	_ = mux.Close()
 }

@@ -20,11 +20,20 @@ func TestBrokenFraming(t *testing.T) {
 	}
 	binaryMessage := func(ws *websocket.Conn, b []byte) { _ = ws.WriteMessage(websocket.BinaryMessage, b) }
 	for name, script := range map[string]func(ws *websocket.Conn){
-		"garbage":                  func(ws *websocket.Conn) { binaryMessage(ws, bytes.Repeat([]byte{0xee}, 1000)) },
-		"text":                     func(ws *websocket.Conn) { _ = ws.WriteMessage(websocket.TextMessage, frame(2, 1, 0, 1)) },
-		"giant message":            func(ws *websocket.Conn) { binaryMessage(ws, make([]byte, 1<<20)) },
-		"giant frame":              func(ws *websocket.Conn) { binaryMessage(ws, frame(0, 1, 1, 200<<10)) },
-		"data beyond the window":   func(ws *websocket.Conn) { beyondWindow(ws, frame) },
+		"garbage":       func(ws *websocket.Conn) { binaryMessage(ws, bytes.Repeat([]byte{0xee}, 1000)) },
+		"text":          func(ws *websocket.Conn) { _ = ws.WriteMessage(websocket.TextMessage, frame(2, 1, 0, 1)) },
+		"giant message": func(ws *websocket.Conn) { binaryMessage(ws, make([]byte, 1<<20)) },
+		"giant frame":   func(ws *websocket.Conn) { binaryMessage(ws, frame(0, 1, 1, 200<<10)) },
+		"data beyond the window": func(ws *websocket.Conn) {
+			for i := range uint32(20) {
+				dataOn(ws, 1, i == 0)
+			}
+		},
+		"many large questions": func(ws *websocket.Conn) {
+			for i := range uint32(45) {
+				dataOn(ws, 1+2*(i/15), i%15 == 0)
+			}
+		},
 		"stream of the wrong side": func(ws *websocket.Conn) { binaryMessage(ws, frame(1, 1, 2, 0)) },
 		"stream twice": func(ws *websocket.Conn) {
 			binaryMessage(ws, append(frame(1, 1, 1, 0), frame(1, 1, 1, 0)...))
@@ -65,9 +74,11 @@ func TestBrokenFraming(t *testing.T) {
 	}
 }
 
-func beyondWindow(ws *websocket.Conn, frame func(byte, uint16, uint32, uint32) []byte) {
-	_ = ws.WriteMessage(websocket.BinaryMessage, frame(1, 1, 1, 0))
-	for range 10 {
-		_ = ws.WriteMessage(websocket.BinaryMessage, append(frame(0, 0, 1, 60_000), make([]byte, 60_000)...))
+// dataOn sends 60,000 bytes on a stream, which begins with them if it is new.
+func dataOn(ws *websocket.Conn, stream uint32, isNew bool) {
+	header := []byte{0, frameData, 0, 0, 0, 0, 0, byte(stream), 0, 0, 0xea, 0x60}
+	if isNew {
+		header[3] = 1
 	}
+	_ = ws.WriteMessage(websocket.BinaryMessage, append(header, make([]byte, 60_000)...))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-yamux/v5"
@@ -18,7 +19,8 @@ const (
 	maxStreams    = 64               // that the other side may have open
 	muxWriteWait  = 10 * time.Second // for one write to the connection, and for a pong
 	keepAlive     = 30 * time.Second
-	maxWindow     = 16 << 20 // of one stream; it grows only while its reader keeps up
+	firstWindow   = 1 << 20  // of one stream
+	maxWindow     = 16 << 20 // to which it grows while its reader keeps up
 )
 
 func muxConfig() *yamux.Config {
@@ -27,6 +29,7 @@ func muxConfig() *yamux.Config {
 	c.MaxIncomingStreams = maxStreams
 	c.KeepAliveInterval = keepAlive
 	c.ConnectionWriteTimeout = muxWriteWait
+	c.InitialStreamWindowSize = firstWindow
 	c.MaxStreamWindowSize = maxWindow
 	c.MaxMessageSize = maxFrame
 	c.LogOutput = io.Discard
@@ -34,7 +37,10 @@ func muxConfig() *yamux.Config {
 }
 
 // newMux puts streams onto c. The dialler is the multiplexer's client.
-func newMux(c net.Conn, r trust.Role, windows *windowBudget) (*yamux.Session, error) {
+func newMux(c *wsConn, r trust.Role, windows *windowBudget) (*yamux.Session, error) {
+	if r == roleAcceptor {
+		c.guard.parity = 1
+	}
 	span := func() (yamux.MemoryManager, error) { return &windowSpan{budget: windows}, nil }
 	if r == roleDialler {
 		return yamux.Client(c, muxConfig(), span)
@@ -43,8 +49,8 @@ func newMux(c net.Conn, r trust.Role, windows *windowBudget) (*yamux.Session, er
 }
 
 // windowBudget bounds by how much all windows together may grow, and so the memory
-// that peers can fill while nobody reads. A window's first 256 KiB are free: they
-// are bounded by the number of streams.
+// that peers can fill while nobody reads. The first windows are free: of streams that
+// this node opens they are bounded by what it asks for, of others by maxUnread.
 type windowBudget struct {
 	mu   sync.Mutex // guards free
 	free int64
@@ -110,6 +116,7 @@ func (b *windowBudget) give(n int64) {
 type muxListener struct {
 	mux   *yamux.Session
 	stall time.Duration
+	read  *atomic.Int64 // counts what is read, if not nil
 }
 
 // Accept returns net.ErrClosed when the session ends, whatever it ended by: a
@@ -119,7 +126,7 @@ func (l muxListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, net.ErrClosed
 	}
-	return &stream{Stream: s, stall: l.stall}, nil
+	return &stream{Stream: s, stall: l.stall, read: l.read}, nil
 }
 
 func (l muxListener) Close() error   { return nil }
@@ -132,6 +139,15 @@ type stream struct {
 	stall time.Duration
 	set   time.Time // when the write deadline was last moved
 	reset bool      // Close drops what the other side has not read or sent yet
+	read  *atomic.Int64
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Stream.Read(p)
+	if s.read != nil {
+		s.read.Add(int64(n))
+	}
+	return n, err
 }
 
 func (s *stream) Write(p []byte) (n int, err error) {

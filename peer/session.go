@@ -108,7 +108,7 @@ func (s *session) serve(ctx context.Context, h http.Handler) {
 			}
 		},
 	}
-	_ = server.Serve(muxListener{s.mux, s.stall})
+	_ = server.Serve(muxListener{s.mux, s.stall, &s.conn.guard.read})
 	_ = server.Close()
 	conns.Wait()
 }
