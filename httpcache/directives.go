@@ -26,7 +26,7 @@ type Directives struct {
 	MinFresh Delta // request; never Invalid: what is no number is ignored
 	MaxStale Delta // request; MaxDelta if it has no argument: any staleness will do
 
-	StaleIfError         Delta // response (RFC 5861 section 4)
+	StaleIfError         Delta // request and response (RFC 5861 section 4)
 	StaleWhileRevalidate Delta // response (RFC 5861 section 3)
 
 	NoStore         bool

@@ -48,6 +48,11 @@ type Evaluation struct {
 	StaleIfError bool
 	// Failing is why StaleIfError is as it is.
 	Failing Reason
+	// StaleIfServerError: the response may be sent in place of an answer of the origin for which
+	// [IsServerError] holds. It differs from StaleIfError where stale-if-error has run out: such
+	// an origin is there and does not want its errors hidden for longer (RFC 5861 section 4),
+	// while for one that can't be reached nobody speaks.
+	StaleIfServerError bool
 
 	// StaleWhileRevalidate: the response may be sent at once if it is validated in the
 	// background meanwhile (RFC 5861 section 3). Verdict is then MustRevalidate.
@@ -62,20 +67,27 @@ type Evaluation struct {
 // without validation (RFC 9111 section 4). The request's no-store is the caller's matter: it
 // forbids to store the answer, not to send a stored one.
 func Evaluate(req *http.Request, ex *resource.Exchange, now time.Time) Evaluation {
-	asked, said := requestDirectives(req.Header), ParseCacheControl(ex.Header)
+	return Policy{}.Evaluate(req, ex, now)
+}
+
+// Evaluate is the function [Evaluate] under a policy.
+func (p Policy) Evaluate(req *http.Request, ex *resource.Exchange, now time.Time) Evaluation {
+	asked, said := requestDirectives(req.Header), p.rules(ex.Header)
 	f := lifetime(ex, &said)
 	e := Evaluation{Age: Age(ex, now), Lifetime: f.lifetime, OnlyIfCached: asked.OnlyIfCached}
 	staleFor := e.Age - f.lifetime // fresh while this is negative (section 4.2)
-	e.StaleIfError, e.Failing = whenOriginFails(&said, staleFor)
+	e.StaleIfError, e.Failing = whenOriginFails(&asked, &said.Directives, staleFor)
+	_, exceeded := staleIfError(&asked, &said.Directives, staleFor)
+	e.StaleIfServerError = e.StaleIfError && (staleFor < 0 || !exceeded)
 
-	if e.Why = validationRequired(req, ex, &asked, &said, &e); e.Why.Text != "" {
+	if e.Why = validationRequired(req, ex, &asked, &said.Directives, &e); e.Why.Text != "" {
 		return e
 	}
 	if staleFor < 0 {
 		e.Verdict, e.Why = Fresh, freshReason(f, e.Age)
 		return e
 	}
-	e.judgeStale(f, staleFor, &asked, &said)
+	e.judgeStale(f, staleFor, &asked, &said.Directives)
 	return e
 }
 
@@ -133,9 +145,9 @@ func forbidsStale(said *Directives) (why Reason, forbidden bool) {
 	return Reason{}, false
 }
 
-// whenOriginFails decides whether the response may be sent although it could not be
-// validated.
-func whenOriginFails(said *Directives, staleFor time.Duration) (allowed bool, why Reason) {
+// whenOriginFails decides whether the response may be sent although the origin can't be
+// reached to validate it.
+func whenOriginFails(asked, said *Directives, staleFor time.Duration) (allowed bool, why Reason) {
 	if said.NoCache {
 		return false, Reason{"no-cache forbids to use it without validation", "RFC 9111 section 5.2.2.4"}
 	}
@@ -145,10 +157,33 @@ func whenOriginFails(said *Directives, staleFor time.Duration) (allowed bool, wh
 	if why, forbidden := forbidsStale(said); forbidden {
 		return false, why
 	}
-	if staleFor < said.StaleIfError.Value {
+	if allowed, _ := staleIfError(asked, said, staleFor); allowed {
 		return true, Reason{"stale-if-error allows it", "RFC 5861 section 4"}
 	}
 	return true, Reason{"nothing forbids to use it stale while the origin can't be reached", "RFC 9111 section 4.2.4"}
+}
+
+// staleIfError reads stale-if-error of both sides, the more generous one counting: whether it
+// allows the response, and whether it is there and allows it no longer.
+func staleIfError(asked, said *Directives, staleFor time.Duration) (allowed, exceeded bool) {
+	for _, limit := range [...]Delta{said.StaleIfError, asked.StaleIfError} {
+		if limit.Set && !limit.Invalid {
+			allowed = allowed || staleFor < limit.Value
+			exceeded = true
+		}
+	}
+	return allowed, exceeded && !allowed
+}
+
+// IsServerError reports whether a status is one of those that stale-if-error is about (RFC 5861
+// section 4), and that a cache may take for a server that does not respond (RFC 9111 section
+// 4.3.3).
+func IsServerError(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 func freshReason(f freshness, age time.Duration) Reason {

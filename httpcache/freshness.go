@@ -1,7 +1,6 @@
 package httpcache
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -29,7 +28,8 @@ const (
 type freshness struct {
 	lifetime time.Duration
 	basis    basis
-	invalid  bool // the field is there, but can't be read
+	invalid  bool   // the field is there, but can't be read
+	field    string // the targeted field that it comes from, "" for the ordinary ones
 }
 
 // Lifetime is the freshness lifetime of a stored response for a shared cache
@@ -37,25 +37,32 @@ type freshness struct {
 // heuristics, where these are allowed (section 4.2.2). It is 0 for a response that is stale
 // from the start, and never more than [MaxDelta]. no-cache does not show here: see [Evaluate].
 func Lifetime(ex *resource.Exchange) (d time.Duration, heuristic bool, why Reason) {
-	said := ParseCacheControl(ex.Header)
+	return Policy{}.Lifetime(ex)
+}
+
+// Lifetime is the function [Lifetime] under a policy.
+func (p Policy) Lifetime(ex *resource.Exchange) (d time.Duration, heuristic bool, why Reason) {
+	said := p.rules(ex.Header)
 	f := lifetime(ex, &said)
 	return f.lifetime, f.basis == byHeuristic, f.reason()
 }
 
-func lifetime(ex *resource.Exchange, said *Directives) freshness {
+func lifetime(ex *resource.Exchange, said *rules) freshness {
 	switch {
 	case said.SMaxAge.Set:
-		return freshness{said.SMaxAge.Value, bySMaxAge, said.SMaxAge.Invalid}
+		return freshness{said.SMaxAge.Value, bySMaxAge, said.SMaxAge.Invalid, said.field}
 	case said.MaxAge.Set:
-		return freshness{said.MaxAge.Value, byMaxAge, said.MaxAge.Invalid}
+		return freshness{said.MaxAge.Value, byMaxAge, said.MaxAge.Invalid, said.field}
 	}
 	expires, present, valid := dateField(ex.Header, "Expires", ex.Received)
 	switch {
+	case said.field != "": // then Expires does not count (RFC 9213 section 2.2)
 	case valid:
-		return freshness{elapsed(generated(ex), expires), byExpires, false}
+		return freshness{lifetime: elapsed(generated(ex), expires), basis: byExpires}
 	case present: // above all "0" (RFC 9111 section 5.3)
-		return freshness{0, byExpires, true}
-	case said.Public || heuristicallyCacheable(ex.Status) && len(ex.Header["Set-Cookie"]) == 0:
+		return freshness{basis: byExpires, invalid: true}
+	}
+	if said.Public || heuristicallyCacheable(ex.Status) && len(ex.Header["Set-Cookie"]) == 0 {
 		// Stricter than the RFC: who sets a cookie and says nothing of caching did not think
 		// of caches. Such a response is kept for when its origin fails, but never fresh.
 		return heuristicLifetime(ex)
@@ -69,7 +76,7 @@ func heuristicLifetime(ex *resource.Exchange) freshness {
 		return freshness{}
 	}
 	unchanged := elapsed(modified, generated(ex))
-	return freshness{min(unchanged/heuristicFraction, MaxHeuristicLifetime), byHeuristic, false}
+	return freshness{lifetime: min(unchanged/heuristicFraction, MaxHeuristicLifetime), basis: byHeuristic}
 }
 
 // generated is when the origin made the response: its Date, or when it was received
@@ -81,18 +88,17 @@ func generated(ex *resource.Exchange) time.Time {
 	return ex.Received
 }
 
-// explicit reports whether the fields of a response say how long it is fresh.
-func explicit(h http.Header, said *Directives) bool {
-	return said.MaxAge.Set || said.SMaxAge.Set || len(h["Expires"]) > 0
-}
-
 // name is the field or directive that the lifetime comes from.
 func (f freshness) name() string {
+	of := ""
+	if f.field != "" {
+		of = " of " + f.field
+	}
 	switch f.basis {
 	case bySMaxAge:
-		return "s-maxage"
+		return "s-maxage" + of
 	case byMaxAge:
-		return "max-age"
+		return "max-age" + of
 	case byExpires:
 		return "Expires"
 	}
@@ -101,6 +107,8 @@ func (f freshness) name() string {
 
 func (f freshness) section() string {
 	switch {
+	case f.field != "":
+		return "RFC 9213 section 2.2"
 	case f.basis == byExpires && f.invalid:
 		return "RFC 9111 section 5.3"
 	case f.basis == byHeuristic, f.basis == noBasis:

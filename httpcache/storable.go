@@ -8,20 +8,34 @@ import (
 // Storable decides whether a shared cache may store a final response, given the request
 // as it went to the origin, and says why or why not (RFC 9111 section 3). A response may be
 // storable and yet not fresh for a second: it can still be validated, or stand in
-// for an origin that fails.
+// for an origin that fails. Parts (206) and answers to POST have rules of their own: see
+// [StorablePart] and [StorablePost].
 func Storable(req *http.Request, status int, header http.Header) (ok bool, why Reason) {
-	asked, said := ParseCacheControl(req.Header), ParseCacheControl(header)
-	checks := [...]func() Reason{
-		func() Reason { return methodForbids(req) },
-		func() Reason { return statusForbids(req, status) },
-		func() Reason { return directivesForbid(&asked, &said, status) },
-		func() Reason { return authorizationForbids(req, &said) },
-		func() Reason { return varyForbids(header) },
+	return Policy{}.Storable(req, status, header)
+}
+
+// Storable is the function [Storable] under a policy.
+func (p Policy) Storable(req *http.Request, status int, header http.Header) (ok bool, why Reason) {
+	if why := methodForbids(req); why.Text != "" {
+		return false, why
 	}
-	for _, check := range checks {
-		if why := check(); why.Text != "" {
-			return false, why
-		}
+	if why := statusForbids(req, status); why.Text != "" {
+		return false, why
+	}
+	return p.storable(req, status, header)
+}
+
+// storable is the part of section 3 that holds for every method and status.
+func (p Policy) storable(req *http.Request, status int, header http.Header) (ok bool, why Reason) {
+	asked, said := ParseCacheControl(req.Header), p.rules(header)
+	if why := directivesForbid(&asked, &said.Directives, status); why.Text != "" {
+		return false, why
+	}
+	if why := authorizationForbids(req, &said.Directives); why.Text != "" {
+		return false, why
+	}
+	if why := varyForbids(header); why.Text != "" {
+		return false, why
 	}
 	return storableBecause(status, header, &said)
 }
@@ -41,7 +55,7 @@ func statusForbids(req *http.Request, status int) Reason {
 	case status < 200 || status > 599:
 		text = "no final status code"
 	case status == http.StatusPartialContent:
-		text = "parts of a response are not stored"
+		text = "a part of a response is none of its own"
 	case status == http.StatusNotModified:
 		text = "a 304 updates a stored response and is none itself"
 	case status == http.StatusProxyAuthRequired:
@@ -97,9 +111,9 @@ func varyForbids(header http.Header) Reason {
 	return Reason{"not stored: by its Vary field it never answers another request", "RFC 9111 section 4.1"}
 }
 
-func storableBecause(status int, header http.Header, said *Directives) (bool, Reason) {
+func storableBecause(status int, header http.Header, said *rules) (bool, Reason) {
 	switch {
-	case explicit(header, said):
+	case said.explicit(header):
 		return true, Reason{"stored: the response says how long it is fresh", "RFC 9111 section 3"}
 	case said.Public:
 		return true, Reason{"stored: the response says public", "RFC 9111 section 5.2.2.9"}
@@ -109,23 +123,21 @@ func storableBecause(status int, header http.Header, said *Directives) (bool, Re
 	return false, Reason{"not stored: status " + strconv.Itoa(status) + " would need explicit freshness or public", "RFC 9111 section 3"}
 }
 
-// heuristicallyCacheable are the status codes of RFC 9110 section 15.1 without 206. RFC 7725
-// would allow 451 as well, but nobody is served by a refusal that outlives its reason.
+// heuristicallyCacheable are the status codes of RFC 9110 section 15.1. RFC 7725 would allow
+// 451 as well, but nobody is served by a refusal that outlives its reason.
 func heuristicallyCacheable(status int) bool {
 	switch status {
-	case 200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501:
+	case 200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501:
 		return true
 	}
 	return false
 }
 
 // understood are the status codes whose rules for caches this package knows and follows:
-// those of RFC 9110 section 15 except for 206, and a few of other RFCs.
+// those of RFC 9110 section 15, and a few of other RFCs.
 func understood(status int) bool {
 	switch {
-	case status == http.StatusPartialContent:
-		return false
-	case 200 <= status && status <= 205, 300 <= status && status <= 305, 400 <= status && status <= 417, 500 <= status && status <= 505:
+	case 200 <= status && status <= 206, 300 <= status && status <= 305, 400 <= status && status <= 417, 500 <= status && status <= 505:
 		return true
 	}
 	switch status {
