@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"syscall"
+	"net"
 
 	"github.com/peerproxy/peerproxy/cache"
 	"github.com/peerproxy/peerproxy/control"
@@ -22,7 +22,7 @@ const (
 	exitDamage   = 6
 )
 
-const exitHelp = "Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 not found (not stored, or nobody has it); " +
+const exitHelp = "Exit codes: 0 done; 1 failed or interrupted; 2 wrong usage or configuration; 3 not found (not stored, or nobody has it); " +
 	"4 data directory not usable (unreadable, locked, damaged or of a newer version); 5 address or port not usable; " +
 	"6 content is not what it must be (cache verify, demo)."
 
@@ -37,18 +37,21 @@ func (e usageError) Unwrap() error { return e.error }
 func exitCode(err error) int {
 	var usage usageError
 	var file *fs.PathError
+	var network *net.OpError
 	switch {
-	case err == nil, errors.Is(err, context.Canceled):
+	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.Is(err, context.Canceled): // interrupted: not done, whatever else it led to
+		return exitFailure
 	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt):
 		return exitNotFound
 	case errors.Is(err, errDamage), errors.Is(err, demo.ErrDiffers):
 		return exitDamage
 	case errors.Is(err, cache.ErrLocked), errors.Is(err, cache.ErrCorrupt), errors.Is(err, cache.ErrNewerSchema):
 		return exitData
-	case errors.Is(err, syscall.EADDRINUSE), errors.Is(err, syscall.EADDRNOTAVAIL):
+	case errors.As(err, &network) && network.Op == "listen":
 		return exitAddress
 	case errors.As(err, &file), errors.Is(err, fs.ErrPermission):
 		return exitData

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 
 	"github.com/peerproxy/peerproxy/control"
 	"github.com/peerproxy/peerproxy/node"
@@ -96,28 +94,4 @@ func printHead(a *app, resp *http.Response) {
 		}
 	}
 	a.printf("\n")
-}
-
-// saveFile puts all of r into a file, or leaves the file as it was.
-func saveFile(path string, r io.Reader) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("output: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, copyErr := io.Copy(f, r)
-	if err := errors.Join(copyErr, f.Close()); err != nil {
-		return fmt.Errorf("output: %w", err)
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return fmt.Errorf("output: %w", err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("output: %w", err)
-	}
-	return nil
 }

@@ -29,7 +29,7 @@ func (s *size) UnmarshalText(text []byte) error {
 		}
 	}
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(n >= 0) || n*factor > math.MaxInt64/2 {
+	if err != nil || !(n*factor >= 1) || n*factor > math.MaxInt64/2 {
 		return fmt.Errorf("%q is not a size such as 500MB or 10GiB", text)
 	}
 	*s = size(n * factor)
