@@ -22,8 +22,9 @@ var (
 	ErrNotFound = errors.New("not in the cache")
 	// ErrTooLarge: the body is larger than Config.MaxBody.
 	ErrTooLarge = errors.New("body is too large for the cache")
-	// ErrFull: there is no room below the quota, and nothing that could be evicted.
-	// To be taken like [ErrTooLarge].
+	// ErrFull: there is no room below the quota, and nothing that could be evicted; or
+	// the bodies that are being written take half of the quota already. To be taken
+	// like [ErrTooLarge].
 	ErrFull = errors.New("no room: everything stored is in use")
 	// ErrWeaker: what is stored is better than what was to replace it.
 	ErrWeaker = errors.New("a better response is stored")

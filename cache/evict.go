@@ -87,7 +87,8 @@ func (t *txn) evictOne(accessed int64, key metaKey) error {
 		return err
 	}
 	if rec == nil || rec.accessed != accessed {
-		return t.order.Delete(orderKey(accessed, &key)) // never seen; Verify would report it
+		t.dirty = true // never seen; Verify would report it
+		return t.order.Delete(orderKey(accessed, &key))
 	}
 	if used := t.s.touched.last(key.id()); used > accessed {
 		return t.touch(key, rec, min(used, t.now))

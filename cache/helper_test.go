@@ -55,7 +55,13 @@ func content(seed uint64, n int) []byte {
 	return b
 }
 
-func mustURL(t testing.TB, text string) resource.URL {
+// fataler is testing.TB, or what rapid has for it.
+type fataler interface {
+	Helper()
+	Fatal(...any)
+}
+
+func mustURL(t fataler, text string) resource.URL {
 	t.Helper()
 	u, err := resource.ParseURL(text)
 	if err != nil {
@@ -65,14 +71,14 @@ func mustURL(t testing.TB, text string) resource.URL {
 }
 
 // response is a stored response of a path with the given body.
-func response(t testing.TB, path string, body []byte, change ...func(*resource.Stored)) *resource.Stored {
+func response(t fataler, path string, body []byte, change ...func(*resource.Stored)) *resource.Stored {
 	t.Helper()
 	h := resource.NewHasher()
 	h.Write(body)
 	return responseOf(t, path, h.Body(), change...)
 }
 
-func responseOf(t testing.TB, path string, body resource.Body, change ...func(*resource.Stored)) *resource.Stored {
+func responseOf(t fataler, path string, body resource.Body, change ...func(*resource.Stored)) *resource.Stored {
 	t.Helper()
 	st := &resource.Stored{
 		Exchange: &resource.Exchange{

@@ -179,7 +179,16 @@ func create(path string, cfg Config) error {
 	} else if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
+	syncDir(filepath.Dir(path))
 	return err
+}
+
+// syncDir makes a new file survive a loss of power. Not every system can do that.
+func syncDir(path string) {
+	if d, err := os.Open(path); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }
 
 // fill writes the empty buckets into an empty file.

@@ -20,6 +20,7 @@ const (
 
 	branchPage   = 0x01
 	leafPage     = 0x02
+	metaPage     = 0x04
 	freelistPage = 0x10
 
 	bucketElement = 0x01 // flag of a leaf element whose value is a bucket
@@ -61,12 +62,23 @@ func checkPages(f *os.File, depth checkDepth) (high int64, err error) {
 		return high, nil
 	}
 	c := &pageChecker{r: f, meta: m, seen: make([]uint64, m.high/64+1)}
+	if depth == allPages {
+		if err := c.headers(); err != nil {
+			return 0, err
+		}
+	}
 	if m.freelist != noFreelist {
 		if err := c.freelist(m.freelist); err != nil {
 			return 0, err
 		}
 	}
-	return high, c.tree(m.root, 0)
+	if err := c.tree(m.root, 0); err != nil {
+		return 0, err
+	}
+	if depth == allPages && m.freelist != noFreelist {
+		return high, c.leaks()
+	}
+	return high, nil
 }
 
 // boltMeta is a meta page: the root of everything as of one transaction.
@@ -131,6 +143,31 @@ type pageChecker struct {
 	r    io.ReaderAt
 	meta boltMeta
 	seen []uint64 // a bit for each page
+}
+
+// headers checks that both meta pages call themselves so. One of them may be damaged
+// after a loss of power, which does no harm.
+func (c *pageChecker) headers() error {
+	for id := range uint64(2) {
+		var b [pageHeaderSize]byte
+		if _, err := c.r.ReadAt(b[:], int64(id)*c.meta.pageSize); err != nil {
+			return fmt.Errorf("page %d: %w", id, err)
+		}
+		if native.Uint64(b[:]) != id || native.Uint16(b[8:]) != metaPage {
+			return c.bad(id, "not a header")
+		}
+	}
+	return nil
+}
+
+// leaks checks that no page is neither used nor free. Such a page is lost, nothing else.
+func (c *pageChecker) leaks() error {
+	for id := uint64(2); id < c.meta.high; id++ {
+		if c.seen[id/64]&(1<<(id%64)) == 0 {
+			return c.bad(id, "neither used nor free")
+		}
+	}
+	return nil
 }
 
 // page is one page with those that continue it.

@@ -68,6 +68,9 @@ func (c *pageChecker) leaf(p *page, elements []element, depth int) ([]byte, erro
 		if !e.isBucket {
 			continue
 		}
+		if e.valueSize < bucketHeadSize {
+			return nil, c.bad(p.id, "bucket too short")
+		}
 		head, err := c.read(p, e.value, bucketHeadSize)
 		if err != nil {
 			return nil, err

@@ -73,6 +73,8 @@ func (w *Writer) settle(err error, double bool) {
 	w.progress, w.double = committed, double
 	if err != nil {
 		w.progress = refused
+	} else {
+		w.unreserveLocked()
 	}
 	ended := w.ended
 	w.mu.Unlock()

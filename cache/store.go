@@ -33,6 +33,7 @@ type Store struct {
 	closed  error // outcome of Close
 
 	nextBody atomic.Uint64
+	unrooted atomic.Int64 // bytes of bodies that writers have sent and not committed
 
 	// Of the writer goroutine alone.
 	piece  int // how much of a chunk is stored contiguously, in bytes

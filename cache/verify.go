@@ -46,14 +46,18 @@ type Report struct {
 // Writers wait while the structure is checked, readers don't. Memory is taken in
 // proportion to the number of responses and pages, some 100 bytes for each. A file
 // whose structure is damaged is not looked at any further. The error says only why
-// Verify could not go on.
+// Verify could not go on; when ctx ends, the current step of the structure is
+// finished first.
 func (s *Store) Verify(ctx context.Context, found func(Problem)) (Report, error) {
 	v := &verifier{s: s, found: found}
-	err := s.submit(ctx.Done(), &job{cost: jobOverhead, alone: func() error { return v.structure(ctx) }})
+	err := s.submit(nil, &job{cost: jobOverhead, alone: func() error { return v.structure(ctx) }})
+	for _, p := range v.early {
+		v.problem(p)
+	}
 	if err == nil && v.report.Problems == 0 {
 		err = v.content(ctx)
 	}
-	if err = orContext(ctx, err); err != nil {
+	if err != nil {
 		return v.report, fmt.Errorf("cache: verify: %w", err)
 	}
 	return v.report, nil
@@ -63,6 +67,7 @@ type verifier struct {
 	s      *Store
 	found  func(Problem)
 	report Report
+	early  []Problem           // of the structure, not told yet
 	bodies map[uint64]*bodyUse // by number
 }
 
@@ -81,15 +86,21 @@ func (v *verifier) problem(p Problem) {
 	}
 }
 
+// note keeps a problem until nobody waits any more: found is code of others.
+func (v *verifier) note(p Problem) { v.early = append(v.early, p) }
+
 func (v *verifier) damaged(format string, args ...any) {
-	v.problem(Problem{Err: fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...)})
+	v.note(Problem{Err: fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...)})
 }
 
 // structure is everything that has to be seen at one moment. It runs while nothing
 // else is written.
 func (v *verifier) structure(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if _, err := checkPages(v.s.file, allPages); err != nil {
-		v.problem(Problem{Err: err})
+		v.note(Problem{Err: err})
 		return nil
 	}
 	err := v.s.view(func(tx *bolt.Tx) error {
@@ -107,7 +118,7 @@ func (v *verifier) structure(ctx context.Context) error {
 	})
 	v.bodies = nil
 	if errors.Is(err, ErrCorrupt) {
-		v.problem(Problem{Err: err})
+		v.note(Problem{Err: err})
 		return nil
 	}
 	return err
@@ -156,7 +167,7 @@ func (v *verifier) responses(tx *bolt.Tx) {
 		key := metaKey(k)
 		v.report.Responses++
 		if err := v.response(order, entry{key, bytes.Clone(value)}); err != nil {
-			v.problem(Problem{ID: key.id(), Err: err})
+			v.note(Problem{ID: key.id(), Err: err})
 		}
 		return nil
 	})
@@ -239,7 +250,7 @@ func (v *verifier) chunks(tx *bolt.Tx) {
 func (v *verifier) counters(tx *bolt.Tx) {
 	st, err := parseState(tx.Bucket(systemBucket).Get(stateKey))
 	if err != nil {
-		v.problem(Problem{Err: err})
+		v.note(Problem{Err: err})
 		return
 	}
 	want := state{nextBody: st.nextBody, responses: v.report.Responses, bodyBytes: v.report.Bytes}

@@ -25,6 +25,7 @@ type Writer struct {
 	flying   []piece // full chunks that are not durable yet, in order
 	durable  int64   // how many bytes are
 	body     uint64  // number of the body, 0 as long as no chunk is full
+	sent     int64   // bytes that count in Store.unrooted
 	inFile   bool    // a chunk has been handed to a transaction
 	double   bool    // the cache has an equal body; this one is not needed
 	progress progress
@@ -134,10 +135,32 @@ func (s *Store) newBody() uint64 {
 
 // send queues a chunk of the body or of its outboard tree. Nobody waits for it yet.
 func (w *Writer) send(p piece, kind byte) error {
+	if err := w.reserve(int64(len(p.data))); err != nil {
+		return err
+	}
 	j := &job{cost: int64(len(p.data)) + jobOverhead, pages: w.store.pages(len(p.data)) + 1}
 	j.apply = func(t *txn) error { return w.applyChunk(t, p, kind, j.pages) }
 	j.done = func(err error) { w.chunkDone(p, kind, err) }
 	return w.store.queue.push(nil, j)
+}
+
+// reserve counts n bytes among those that are not part of the cache yet. These take
+// at most half of the quota: bodies that perhaps never come to their end must not
+// drive out everything that has.
+func (w *Writer) reserve(n int64) error {
+	if w.store.unrooted.Add(n) > w.store.cfg.Quota/2 {
+		w.store.unrooted.Add(-n)
+		return ErrFull
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent += n
+	return nil
+}
+
+func (w *Writer) unreserveLocked() {
+	w.store.unrooted.Add(-w.sent)
+	w.sent = 0
 }
 
 // jobOverhead is about what a job takes in memory beside its data, in bytes.
@@ -276,6 +299,7 @@ func (w *Writer) Abort() error {
 func (w *Writer) release() {
 	w.mu.Lock()
 	body, doom := w.body, w.inFile && (w.double || w.progress != committed)
+	w.unreserveLocked()
 	w.mu.Unlock()
 	if body != 0 {
 		w.store.pins.release(body, doom)

@@ -15,6 +15,7 @@ import (
 
 // Several readers follow a body while it is being written, and after that.
 func TestReadersFollowTheWriter(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{0, 500, 30_000, 5 << 20} {
 		s := newStoreForTest(t)
 		body := content(1, size)
@@ -72,6 +73,7 @@ func follow(t *testing.T, w *Writer, want []byte, step int) {
 }
 
 func TestAbortLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := newStoreForTest(t)
 	for _, size := range []int{0, 500, 30_000, 5 << 20} {
 		w, _ := s.Create()
@@ -94,6 +96,7 @@ func TestAbortLeavesNothing(t *testing.T) {
 }
 
 func TestBodyTooLarge(t *testing.T) {
+	t.Parallel()
 	s := mustOpen(t, tempFile(t), Config{Quota: 64 << 20, MaxBody: 3 << 20})
 	body := content(1, 3<<20)
 	w, _ := s.Create()
@@ -118,6 +121,7 @@ func TestBodyTooLarge(t *testing.T) {
 
 // A body that was refused, or is a duplicate, can be read from its Writer until Abort.
 func TestReadAfterRefusal(t *testing.T) {
+	t.Parallel()
 	s := newStoreForTest(t)
 	body := content(1, 3<<20)
 	mustPut(t, s, "page", body, later(time.Hour))
@@ -209,6 +213,7 @@ func TestLargeBodyInBoundedMemory(t *testing.T) {
 
 // Writers wait for the file instead of piling up memory.
 func TestWriteWaitsWhenTheQueueIsFull(t *testing.T) {
+	t.Parallel()
 	s := newStoreForTest(t)
 	release := make(chan struct{})
 	started := make(chan struct{})
