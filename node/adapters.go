@@ -6,6 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/peerproxy/peerproxy/cache"
 	"github.com/peerproxy/peerproxy/dht"
@@ -43,7 +44,7 @@ func (s peerSource) Open(_ context.Context, id resource.ID, fields http.Header) 
 		return nil, err
 	}
 	for _, st := range found { // newest first
-		if !st.Shareable || !httpcache.Matches(fields, st.Exchange) {
+		if !mayGive(st) || !httpcache.Matches(fields, st.Exchange) {
 			continue
 		}
 		body, err := s.store.OpenBody(st)
@@ -56,6 +57,26 @@ func (s peerSource) Open(_ context.Context, id resource.ID, fields http.Header) 
 		return &peer.Shared{Exchange: st.Exchange, Data: body, Outboard: body.Outboard(), Close: body.Close}, nil
 	}
 	return nil, peer.ErrNotHeld
+}
+
+// shareable reports whether there is anything of a resource to give.
+func (s peerSource) shareable(id resource.ID) bool {
+	found, err := s.store.Lookup(id)
+	return err == nil && slices.ContainsFunc(found, mayGive)
+}
+
+// mayGive looks at what was stored as shareable once more: an exchange carries the
+// request fields that select it, and of these only the harmless ones may leave.
+func mayGive(st *resource.Stored) bool {
+	if !st.Shareable {
+		return false
+	}
+	for name := range st.Exchange.Selecting {
+		if !slices.Contains(resource.SelectingFields, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // siteFinder looks for those who announce a site in the swarm of a secret.

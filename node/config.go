@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/peerproxy/peerproxy/cache"
 )
 
 // Share says who may have the shareable part of the cache.
@@ -82,13 +86,40 @@ func (c Config) withDefaults() (Config, error) {
 	if !slices.Contains([]Share{ShareOff, ShareGroup, SharePublic}, c.Share) {
 		return c, badConfig("share %q is none of off, group, public", string(c.Share))
 	}
-	if c.Quota < 0 {
-		return c, badConfig("quota is negative")
+	if c.Quota != 0 && c.Quota < cache.MinQuota {
+		return c, badConfig("a quota of %d bytes is too little: %d at least", c.Quota, cache.MinQuota)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c, c.checkProxyAddress()
+	return c, c.checkAddresses()
+}
+
+// checkAddresses finds what is misspelt before anything is opened.
+func (c Config) checkAddresses() error {
+	given := map[string]string{"proxy": c.Proxy, "listen": c.Listen, "dht": c.DHT}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if err := checkAddress(given[name]); given[name] != "" && err != nil {
+			return badConfig("%s address %q: %w", name, given[name], err)
+		}
+	}
+	for _, address := range c.Bootstrap {
+		if err := checkAddress(address); err != nil {
+			return badConfig("bootstrap node %q: %w", address, err)
+		}
+	}
+	return c.checkProxyAddress()
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("not HOST:PORT")
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return errors.New("the port is no number from 0 to 65535")
+	}
+	return nil
 }
 
 // checkProxyAddress refuses a proxy that strangers on the network could use.

@@ -92,6 +92,11 @@ func TestConfigRefusals(t *testing.T) {
 		{"open proxy on all addresses", func(c *Config) { c.Proxy = ":3128" }, "proxy-auth"},
 		{"open proxy by name", func(c *Config) { c.Proxy = "example.org:3128" }, "proxy-auth"},
 		{"proxy without port", func(c *Config) { c.Proxy = "127.0.0.1" }, "proxy address"},
+		{"proxy with a port too high", func(c *Config) { c.Proxy = "127.0.0.1:99999" }, "proxy address"},
+		{"no listening address", func(c *Config) { c.Listen = "foo" }, "listen address"},
+		{"no DHT address", func(c *Config) { c.DHT = "127.0.0.1:-1" }, "dht address"},
+		{"no bootstrap address", func(c *Config) { c.Bootstrap = []string{"router.example"} }, "bootstrap"},
+		{"tiny quota", func(c *Config) { c.Quota = 12 }, "quota"},
 		{"unknown share mode", func(c *Config) { c.Share = "some" }, "share"},
 		{"negative quota", func(c *Config) { c.Quota = -1 }, "quota"},
 	} {

@@ -31,6 +31,9 @@ const publicSecret = "peerproxy public swarm 1"
 type Node struct {
 	cfg      Config
 	started  time.Time
+	trusted  trust.Policy  // as configured
+	dialer   *proxy.Dialer // as configured
+	auth     func(user, password string) bool
 	identity *trust.Identity
 	secret   []byte
 
@@ -49,6 +52,8 @@ type Node struct {
 
 	closers []func() error // of what New has opened, in this order
 	ended   chan struct{}  // closed when Run has returned
+
+	remapped chan struct{} // holds a token when a port has been mapped anew
 }
 
 // New opens everything that a node needs: its files first, then its sockets. What it
@@ -57,13 +62,16 @@ func New(cfg Config) (_ *Node, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, started: time.Now(), ended: make(chan struct{})}
+	if err := removeReady(cfg.ReadyFile); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, started: time.Now(), ended: make(chan struct{}), remapped: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
 		}
 	}()
-	for _, open := range []func() error{n.openFiles, n.openPeerSocket, n.openDHT, n.openSwarm, n.openProxy, n.openControl} {
+	for _, open := range []func() error{n.readSettings, n.openFiles, n.openPeerSocket, n.openDHT, n.openSwarm, n.openProxy, n.openControl} {
 		if err := open(); err != nil {
 			return nil, err
 		}
@@ -71,25 +79,39 @@ func New(cfg Config) (_ *Node, err error) {
 	return n, n.offerStored()
 }
 
+// readSettings reads what the user wrote, so that a slip is found before anything is made.
+func (n *Node) readSettings() (err error) {
+	if n.trusted, err = trust.ParsePolicy(n.cfg.Trust); err != nil {
+		return badConfig("%w", err)
+	}
+	if n.auth, err = proxyAuth(n.cfg.ProxyAuth); err != nil {
+		return err
+	}
+	n.dialer, err = n.cfg.dialer()
+	return err
+}
+
 // openFiles takes possession of the data directory: the store's lock is the node's.
 func (n *Node) openFiles() (err error) {
 	if err := openDataDir(n.cfg.DataDir); err != nil {
 		return err
 	}
-	store, err := cache.Open(CacheFile(n.cfg.DataDir), cache.Config{Quota: n.cfg.Quota, Removed: n.removed, Logger: n.cfg.Logger})
+	n.secret = []byte(publicSecret)
+	if n.cfg.Share == ShareGroup {
+		if n.secret, err = groupSecret(n.cfg.DataDir); err != nil {
+			return err
+		}
+	}
+	n.catalog = peer.NewCatalog(n.secret)
+	n.sharing = newSharing(n.catalog,
+		func(site string) { n.announcer.Add(n.infohash(site)) },
+		func(site string) { n.announcer.Remove(n.infohash(site)) })
+	n.store, err = cache.Open(CacheFile(n.cfg.DataDir), cache.Config{Quota: n.cfg.Quota, Removed: n.sharing.removed, Logger: n.cfg.Logger})
 	if err != nil {
 		return err
 	}
-	n.store = store
-	n.closeLater(store.Close)
-	if n.identity, err = trust.LoadOrCreate(keyFile(n.cfg.DataDir)); err != nil {
-		return err
-	}
-	n.secret = []byte(publicSecret)
-	if n.cfg.Share == ShareGroup {
-		n.secret, err = groupSecret(n.cfg.DataDir)
-	}
-	n.catalog = peer.NewCatalog(n.secret)
+	n.closeLater(n.store.Close)
+	n.identity, err = trust.LoadOrCreate(keyFile(n.cfg.DataDir))
 	return err
 }
 
@@ -106,14 +128,14 @@ func (n *Node) openPeerSocket() error {
 	if err != nil {
 		return err
 	}
-	if !n.cfg.NoMapping {
+	if !n.cfg.NoMapping && n.cfg.Share != ShareOff { // who gives nothing need not be reached
 		if n.mapper, err = portmap.NewUPnP(portmap.Config{Logger: n.cfg.Logger}); err != nil {
 			return err
 		}
 	}
 	l, err := listener.Listen(context.Background(), listener.Config{
 		Addr: address, Subprotocols: []string{peer.Subprotocol}, TLS: tlsConfig, Mapper: n.mapper, Description: "peerproxy", Logger: n.cfg.Logger,
-		ReadBufferSize: peer.BufferSize, WriteBufferSize: peer.BufferSize,
+		ReadBufferSize: peer.ReadBufferSize, WriteBufferSize: peer.BufferSize, Notify: n.portChanged,
 	})
 	if err != nil {
 		return fmt.Errorf("listen for peers: %w", err)
@@ -135,9 +157,6 @@ func (n *Node) openDHT() error {
 	n.dht = node
 	n.closeLater(node.Close)
 	n.announcer = dht.NewAnnouncer(dht.AnnouncerConfig{Node: node, Port: n.announcedPort, Logger: n.cfg.Logger})
-	n.sharing = newSharing(n.catalog,
-		func(site string) { n.announcer.Add(n.infohash(site)) },
-		func(site string) { n.announcer.Remove(n.infohash(site)) })
 	return nil
 }
 
@@ -149,6 +168,30 @@ func (n *Node) peerAddress() string {
 		host = "" // the kept port, on all addresses
 	}
 	return net.JoinHostPort(host, strconv.Itoa(int(real.Port())))
+}
+
+// portChanged has sites announced again with the port that the gateway has given, rather
+// than at the next turn. The listener calls it.
+func (n *Node) portChanged(status listener.Status) {
+	if status.Mapping.State != portmap.Mapped {
+		return
+	}
+	select {
+	case n.remapped <- struct{}{}:
+	default: // one is due already
+	}
+}
+
+// announceAgain makes the announcer follow portChanged.
+func (n *Node) announceAgain(ctx context.Context) error {
+	for {
+		select {
+		case <-n.remapped:
+			n.announcer.Refresh()
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // announcedPort is where the world reaches the listener, as far as is known.
@@ -164,11 +207,7 @@ func (n *Node) infohash(site string) dht.InfoHash {
 }
 
 func (n *Node) openSwarm() error {
-	policy, err := trust.ParsePolicy(n.cfg.Trust)
-	if err != nil {
-		return badConfig("trust: %w", err)
-	}
-	own := n.identity.Key()
+	policy, own := n.trusted, n.identity.Key()
 	policy.Self = &own
 	cfg := peer.Config{
 		Identity: n.identity, Verifier: policy, Secret: n.secret,
@@ -180,6 +219,7 @@ func (n *Node) openSwarm() error {
 	if n.cfg.Share != ShareOff {
 		cfg.Catalog, cfg.Source = n.catalog, peerSource{n.store}
 	}
+	var err error
 	n.swarm, err = peer.New(cfg)
 	return err
 }
@@ -212,6 +252,7 @@ func (n *Node) offerStored() error {
 	if n.cfg.Share == ShareOff {
 		return nil
 	}
+	n.sharing.start(peerSource{n.store}.shareable)
 	for st, err := range n.store.All() {
 		if err != nil {
 			return fmt.Errorf("read the store: %w", err)

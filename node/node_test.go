@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,6 +280,55 @@ func TestReadyFile(t *testing.T) {
 		}
 		_ = conn.Close()
 	}
+}
+
+// A ready file says that a node is up: none is left when it has stopped, or could not start.
+func TestReadyFileGoesWithTheNode(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ready")
+	t.Run("stopped", func(t *testing.T) {
+		start(t, func(c *node.Config) { c.ReadyFile = file })
+		eventually(t, "the ready file", func() bool { _, err := os.Stat(file); return err == nil })
+	})
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("after the stop: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	_, err = node.New(node.Config{
+		DataDir: t.TempDir(), Proxy: taken.Addr().String(), Listen: "127.0.0.1:0", DHT: "127.0.0.1:0",
+		NoPublicBootstrap: true, NoMapping: true, ReadyFile: file,
+	})
+	if err == nil {
+		t.Error("started on a taken port")
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("after a start that failed: %v", err)
+	}
+}
+
+// What the origin makes private is not offered any more, though it is stored still.
+func TestWhatBecomesPrivateIsWithdrawn(t *testing.T) {
+	var private atomic.Bool
+	_, resolve := serve(t, "www.example.org", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=0")
+		if private.Load() {
+			w.Header().Set("Set-Cookie", "session=1")
+		}
+		_, _ = io.WriteString(w, "content")
+	})
+	n := start(t, func(c *node.Config) { c.Share, c.Resolve = node.SharePublic, []string{resolve} })
+	browser := client(t, n)
+	get(t, browser, "http://www.example.org/")
+	eventually(t, "the offer", func() bool { return n.Status().Shared == 1 })
+	private.Store(true)
+	get(t, browser, "http://www.example.org/")
+	eventually(t, "its end", func() bool { return n.Status().Shared == 0 })
 }
 
 // A second node on the same data is told so, and the first is not disturbed.

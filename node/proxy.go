@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,22 +16,23 @@ import (
 func keyFile(dataDir string) string   { return filepath.Join(dataDir, "node.key") }
 func nodesFile(dataDir string) string { return filepath.Join(dataDir, "dht.nodes") }
 
-func (n *Node) openProxy() error {
-	dialer := &proxy.Dialer{AllowPrivate: n.cfg.AllowPrivate}
-	for _, text := range n.cfg.Resolve {
+// dialer opens connections to origins as the configuration says.
+func (c Config) dialer() (*proxy.Dialer, error) {
+	dialer := &proxy.Dialer{AllowPrivate: c.AllowPrivate}
+	for _, text := range c.Resolve {
 		rule, err := proxy.ParseResolve(text)
 		if err != nil {
-			return badConfig("resolve: %w", err)
+			return nil, badConfig("%w", err)
 		}
 		dialer.Resolve = append(dialer.Resolve, rule)
 	}
-	auth, err := proxyAuth(n.cfg.ProxyAuth)
-	if err != nil {
-		return err
-	}
+	return dialer, nil
+}
+
+func (n *Node) openProxy() (err error) {
 	cfg := proxy.Config{
-		Store: proxyStore{n.store}, Signer: n.identity, Dialer: dialer,
-		Stored: n.stored, Auth: auth, Logger: n.cfg.Logger,
+		Store: proxyStore{n.store}, Signer: n.identity, Dialer: n.dialer,
+		Stored: n.stored, Auth: n.auth, Logger: n.cfg.Logger,
 	}
 	if len(n.cfg.Trust) > 0 { // asking tells peers what is wanted: not for copies that would be refused
 		cfg.Peers = n.swarm
@@ -38,11 +40,20 @@ func (n *Node) openProxy() error {
 	if n.proxy, err = proxy.New(cfg); err != nil {
 		return err
 	}
-	if n.proxySocket, err = net.Listen("tcp", n.cfg.Proxy); err != nil {
+	if n.proxySocket, err = net.Listen(tcpNetwork(n.cfg.Proxy), n.cfg.Proxy); err != nil {
 		return fmt.Errorf("listen for browsers (proxy): %w", err)
 	}
 	n.closeLater(ignoreClosed(n.proxySocket.Close))
 	return nil
+}
+
+// tcpNetwork keeps to IPv4 where an IPv4 address is given: Go would listen on both
+// families for 0.0.0.0.
+func tcpNetwork(address string) string {
+	if ap, err := netip.ParseAddrPort(address); err == nil && ap.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // stored is called for each response that the proxy has committed.
@@ -52,16 +63,14 @@ func (n *Node) stored(st *resource.Stored) {
 	}
 }
 
-// removed is called for each resource of which the store holds nothing any more.
-func (n *Node) removed(id resource.ID) {
-	if n.sharing != nil {
-		n.sharing.removed(id)
-	}
-}
-
 // fetch answers r as the proxy would, from the given source: "get" on the command line.
 func (n *Node) fetch(w http.ResponseWriter, r *http.Request, from string) {
-	n.proxy.Trusted().ServeHTTP(w, r.WithContext(proxy.WithSource(r.Context(), proxy.Source(from))))
+	source, err := proxy.ParseSource(from)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	n.proxy.Trusted().ServeHTTP(w, r.WithContext(proxy.WithSource(r.Context(), source)))
 }
 
 // proxyAuth reads USER:PASSWORD-FILE. The password is the file's first line.

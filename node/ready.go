@@ -2,7 +2,10 @@ package node
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 )
 
 // Addresses says where a node really is. It is what the ready file holds.
@@ -21,6 +24,17 @@ func writeReady(path string, a Addresses) error {
 		return fmt.Errorf("ready file: %w", err)
 	}
 	if err := writeFile(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	return nil
+}
+
+// removeReady takes an earlier ready file away, which would say what is not true.
+func removeReady(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("ready file: %w", err)
 	}
 	return nil

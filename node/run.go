@@ -22,7 +22,7 @@ const drainTime = 2 * time.Second
 // last. A stop that ctx asked for is no error. Run may be called once.
 func (n *Node) Run(ctx context.Context) (err error) {
 	defer close(n.ended)
-	defer func() { err = errors.Join(err, n.close()) }()
+	defer func() { err = errors.Join(err, n.close(), removeReady(n.cfg.ReadyFile)) }()
 
 	group, ctx := errgroup.WithContext(ctx)
 	for name, serve := range n.services() {
@@ -43,7 +43,7 @@ func (n *Node) Run(ctx context.Context) (err error) {
 func (n *Node) services() map[string]func(context.Context) error {
 	services := map[string]func(context.Context) error{
 		"dht":   n.dht.Run,
-		"peers": func(ctx context.Context) error { return n.swarm.Run(ctx, n.listener) },
+		"peers": n.servePeers,
 		"proxy": func(ctx context.Context) error { return n.proxy.Serve(ctx, n.proxySocket) },
 		"control": func(ctx context.Context) error {
 			return serveHTTP(ctx, &http.Server{Handler: n.controlHandler(), ReadHeaderTimeout: 10 * time.Second}, n.controlSocket)
@@ -54,18 +54,35 @@ func (n *Node) services() map[string]func(context.Context) error {
 	}
 	if n.mapper != nil {
 		services["port mapping"] = n.mapDHT
+		services["port changes"] = n.announceAgain
 	}
 	return services
+}
+
+// servePeers runs the swarm. The listener is closed as soon as ctx ends, so that its
+// mapping goes while the rest of the node stops.
+func (n *Node) servePeers(ctx context.Context) error {
+	closed := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { closed <- n.listener.Close() })
+	err := n.swarm.Run(ctx, n.listener)
+	if stop() {
+		return err
+	}
+	return errors.Join(err, <-closed)
 }
 
 // mapDHT keeps the DHT's UDP port open on the gateway; the listener does so for its own.
 func (n *Node) mapDHT(ctx context.Context) error {
 	for _, address := range n.dht.Addrs() {
 		if address.Addr().Unmap().Is4() { // UPnP maps no other
-			return portmap.Keep(ctx, n.mapper, portmap.Request{
+			err := portmap.Keep(ctx, n.mapper, portmap.Request{
 				Protocol: portmap.UDP, InternalAddr: address.Addr().Unmap(), InternalPort: address.Port(), ExternalPort: address.Port(),
 				Description: "peerproxy DHT",
 			}, nil)
+			if err != nil { // the gateway has gone, or kept the mapping: nothing that this node could mend
+				n.cfg.Logger.Warn("port mapping of the DHT was not removed", "error", err)
+			}
+			return nil
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ func (c *lsCmd) Run(a *app) error {
 	return withCache(a, func(client *control.Client) error {
 		table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 		if !c.JSON {
-			_, _ = fmt.Fprintln(table, "STATUS\tSIZE\tAGE\tSTATE\tPROOF\tSHARED\tTYPE\tURL")
+			_, _ = fmt.Fprintln(table, "STATUS\tSIZE\tAGE\tSTATE\tPROOF\tPUBLIC\tTYPE\tURL")
 		}
 		for r, err := range client.List(a.ctx) {
 			if err != nil {
@@ -76,7 +76,7 @@ func (c *lsCmd) Run(a *app) error {
 				continue
 			}
 			_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Status, size(r.Length), age(r.Age),
-				choose(r.Fresh, "fresh", "stale"), r.Tier, choose(r.Shareable, "may be", "no"), mediaType(r.Type), r.URL)
+				choose(r.Fresh, "fresh", "stale"), r.Tier, choose(r.Shareable, "yes", "no"), mediaType(r.Type), r.URL)
 		}
 		return table.Flush()
 	})
@@ -128,7 +128,7 @@ func printResponse(a *app, r control.Response) {
 	if r.Signer != "" {
 		row("signer", "%s", r.Signer)
 	}
-	row("shared", "%s", choose(r.Shareable, "may be given to peers", "stays on this machine"))
+	row("public", "%s", choose(r.Shareable, "yes: may be given to peers", "no: stays on this machine"))
 	row("length", "%d bytes", r.Length)
 	row("blake3", "%s", r.Root)
 	row("sha-256", "%s", r.SHA256)
@@ -173,7 +173,7 @@ func (c *rmCmd) Run(a *app) error {
 		if c.JSON {
 			return c.print(a, control.Removed{Responses: n})
 		}
-		a.printf("removed %d stored %s\n", n, choose(n == 1, "response", "responses"))
+		a.printf("removed %s\n", count(n, "stored response"))
 		return nil
 	})
 }

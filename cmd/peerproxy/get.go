@@ -16,7 +16,7 @@ var errNobodyHasIt = errors.New("not to be had")
 
 type getCmd struct {
 	nodeFlags
-	URL     string `arg:"" help:"What to fetch: an http URL."`
+	URL     string `arg:"" help:"What to fetch."`
 	Output  string `short:"o" placeholder:"FILE" help:"Write the content to FILE, which is replaced only when all of it has arrived."`
 	Include bool   `short:"i" help:"Print status and fields before the content."`
 	From    string `enum:"any,cache,peers,origin" default:"any" placeholder:"any|cache|peers|origin" help:"Where it may come from: any (as for a browser, the default), cache, peers or origin."`
@@ -72,7 +72,7 @@ func (c *getCmd) fetch(a *app, client *control.Client, u resource.URL) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if failure := localFailure(resp); failure != "" {
-		return fmt.Errorf("%s: %w: %s", u, errNobodyHasIt, failure)
+		return getError(u, resp.StatusCode, failure)
 	}
 	if c.Include {
 		printHead(a, resp)
@@ -84,6 +84,14 @@ func (c *getCmd) fetch(a *app, client *control.Client, u resource.URL) error {
 		return fmt.Errorf("%s: content broke off: %w", u, err)
 	}
 	return nil
+}
+
+// getError tells what can't be had from what must not be asked for.
+func getError(u resource.URL, status int, why string) error {
+	if status == http.StatusBadGateway || status == http.StatusGatewayTimeout {
+		return fmt.Errorf("%s: %w: %s", u, errNobodyHasIt, why)
+	}
+	return fmt.Errorf("%s: refused: %s", u, why)
 }
 
 func printHead(a *app, resp *http.Response) {

@@ -40,3 +40,8 @@ func mediaType(contentType string) string {
 func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	return fmt.Sprintf("%d %s", n, thing+choose(n == 1, "", "s"))
+}
