@@ -20,7 +20,7 @@ func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
 		p.intercept(w, r, authority)
 		return
 	}
-	upstream, err := p.dialer.DialContext(r.Context(), "tcp", authority)
+	upstream, err := p.dialer.DialContext(withVia(r.Context(), r), "tcp", authority)
 	if err != nil {
 		p.refuse(w, r, err)
 		return
@@ -89,7 +89,7 @@ func (p *Proxy) intercept(w http.ResponseWriter, r *http.Request, authority stri
 		return
 	}
 	defer rest.Close()
-	upstream, err := p.dialer.DialContext(ctx, "tcp", authority)
+	upstream, err := p.dialer.DialContext(withVia(ctx, r), "tcp", authority)
 	if err != nil {
 		p.log.Debug("tunnel not opened", "err", err, "authority", authority)
 		return

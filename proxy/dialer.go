@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,23 +40,34 @@ type Dialer struct {
 	Timeout time.Duration
 	// Resolver answers for all other names; nil = that of the system.
 	Resolver *net.Resolver
+	// Upstream is another proxy to go through, except to where Resolve leads. It resolves
+	// the names: then only what a name itself tells is checked. nil = there is none.
+	Upstream *Upstream
 
-	own func(netip.AddrPort) bool // is it this proxy?
+	own func(netip.AddrPort) bool  // is it this proxy?
+	via func(target string) string // what this proxy calls itself towards an upstream
 }
 
 // DialContext connects to address, a host and port. It returns errors that wrap
 // [ErrForbiddenAddress] and [ErrLoop], and those of [net.Dialer].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	target, resolved := d.override(address)
-	if !resolved {
-		target = address
+	switch {
+	case resolved:
+		return d.dial(ctx, network, target, true)
+	case d.Upstream != nil:
+		return d.tunnel(ctx, address)
 	}
-	dialer := net.Dialer{Timeout: d.Timeout, Resolver: d.Resolver, KeepAlive: 30 * time.Second}
-	if dialer.Timeout == 0 {
-		dialer.Timeout = defaultDialTimeout
-	}
+	return d.dial(ctx, network, address, false)
+}
+
+func (d *Dialer) timeout() time.Duration { return cmp.Or(d.Timeout, defaultDialTimeout) }
+
+// dial connects to target. A chosen one, that the user has given, may have any address.
+func (d *Dialer) dial(ctx context.Context, network, target string, chosen bool) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: d.timeout(), Resolver: d.Resolver, KeepAlive: 30 * time.Second}
 	dialer.ControlContext = func(_ context.Context, _, real string, _ syscall.RawConn) error {
-		return d.check(real, resolved)
+		return d.check(real, chosen)
 	}
 	conn, err := dialer.DialContext(ctx, network, target)
 	if err != nil {
@@ -65,7 +77,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 }
 
 // check judges an address right before the connection to it is opened.
-func (d *Dialer) check(real string, resolved bool) error {
+func (d *Dialer) check(real string, chosen bool) error {
 	ap, err := netip.ParseAddrPort(real)
 	if err != nil {
 		return fmt.Errorf("%w: unreadable", ErrForbiddenAddress)
@@ -73,7 +85,7 @@ func (d *Dialer) check(real string, resolved bool) error {
 	if d.own != nil && d.own(ap) {
 		return ErrLoop
 	}
-	if !resolved && !d.AllowPrivate && !addr.Public(ap.Addr()) {
+	if !chosen && !d.AllowPrivate && !addr.Public(ap.Addr()) {
 		return ErrForbiddenAddress
 	}
 	return nil

@@ -84,6 +84,9 @@ var ownFailures = []struct {
 
 // explain maps every error to what the client is told.
 func explain(err error) failure {
+	if f, ok := explainUpstream(err); ok {
+		return f
+	}
 	for _, own := range ownFailures {
 		if errors.Is(err, own.err) {
 			return own.failure

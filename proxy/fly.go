@@ -161,7 +161,8 @@ func (p *Proxy) shareable(f *fetch, a *answer, ex *resource.Exchange) bool {
 	host := f.url.Host()
 	question := ShareQuestion{
 		Method: ex.Method, URL: ex.URL, Request: f.fields, Status: ex.Status, Response: ex.Header,
-		PublicHost: p.dialer.Resolves(host) || p.dialer.Public(host) && (!a.remote.IsValid() || addr.Public(a.remote)),
+		// Where an upstream resolves the name, nobody here can tell that it is no inner network.
+		PublicHost: p.dialer.Resolves(host) || p.dialer.Upstream == nil && p.dialer.Public(host) && (!a.remote.IsValid() || addr.Public(a.remote)),
 	}
 	ok, why := ShareDecision(question)
 	p.log.Debug("shareable", "ok", ok, "why", string(why), "url", ex.URL.String())

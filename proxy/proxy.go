@@ -81,7 +81,8 @@ type Proxy struct {
 	secret    [16]byte // of the names in Via, see viaName
 	dialer    *Dialer
 	transport http.RoundTripper
-	ownedPool *http.Transport // transport if it was made here
+	ownedPool *http.Transport // to origins, if it was made here
+	closeIdle func()          // of what was made here
 	own       *ownAddresses
 	health    *health
 	flights   *flights
@@ -101,11 +102,11 @@ func New(cfg Config) (*Proxy, error) {
 	}
 	_, _ = rand.Read(p.secret[:]) // never fails
 	dialer := *cfg.Dialer
-	dialer.own = p.own.has
-	p.dialer = &dialer
+	dialer.own, dialer.via = p.own.has, p.viaName
+	p.dialer, p.closeIdle = &dialer, func() {}
 	if p.transport == nil {
-		p.ownedPool = newTransport(p.dialer)
-		p.transport = p.ownedPool
+		made := newTransports(p.dialer)
+		p.transport, p.ownedPool, p.closeIdle = made, made.direct, made.CloseIdleConnections
 	}
 	return p, nil
 }
@@ -125,6 +126,8 @@ func newTransport(d *Dialer) *http.Transport {
 		MaxResponseHeaderBytes: 256 << 10,
 		WriteBufferSize:        16 << 10,
 		ReadBufferSize:         32 << 10,
+		// A connection that many requests share must not be used long after it died.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 }
 
@@ -134,9 +137,7 @@ func newTransport(d *Dialer) *http.Transport {
 func (p *Proxy) Close() error {
 	p.tunnels.close()
 	p.flights.close()
-	if p.ownedPool != nil {
-		p.ownedPool.CloseIdleConnections()
-	}
+	p.closeIdle()
 	return nil
 }
 
