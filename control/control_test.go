@@ -175,6 +175,9 @@ func TestSocket(t *testing.T) {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
+			if path, err := SocketPath(dir); err == nil && filepath.Dir(path) != dir {
+				t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(path)) })
+			}
 			if _, err := Dial(t.Context(), dir); !errors.Is(err, ErrNotRunning) {
 				t.Fatalf("nobody listens: %v", err)
 			}
@@ -228,5 +231,32 @@ func TestSocketDirectoryOfOthersIsRefused(t *testing.T) {
 	if l, err := Listen(dir); err == nil {
 		_ = l.Close()
 		t.Error("a socket where others can replace it")
+	}
+}
+
+// In /tmp anyone may have made the directory first, and answer in the node's place.
+func TestSocketDirectoryOfAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a directory to another user")
+	}
+	long := filepath.Join(t.TempDir(), strings.Repeat("long/", 40))
+	path, err := SocketPath(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(path)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Listen(long); err == nil {
+		_ = l.Close()
+		t.Error("listens in somebody else's directory")
+	}
+	if _, err := Dial(t.Context(), long); err == nil || errors.Is(err, ErrNotRunning) {
+		t.Errorf("dial: %v", err)
 	}
 }
