@@ -9,7 +9,7 @@ import (
 	"github.com/peerproxy/peerproxy/resource"
 )
 
-// A digest tells a peer what it need not ask for. The 32-bit prefixes collide for one
+// A digest tells a peer what it may ask for. The 32-bit prefixes collide for one
 // question in 20,000 at 200,000 entries; then, or if the peer lies, one question is
 // in vain.
 type digest struct {

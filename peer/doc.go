@@ -8,8 +8,8 @@
 // Either side may ask on it, so a node that can't be reached serves over the
 // connections that it opened. [Swarm.Fetch] asks those connected peers first whose
 // digest has the resource, then looks up addresses for the site ([Finder]), dials
-// several side by side, and takes the first verified answer. The body streams
-// verified in groups of 16 KiB; if its peer fails, another continues it.
+// several side by side, asks them, and takes the first verified answer. The body
+// streams verified in groups of 16 KiB; if its peer fails, another continues it.
 //
 // # Guarantees
 //
@@ -20,6 +20,10 @@
 // Nothing is answered but what is in the catalog. What this node holds and does not
 // share is, in bytes and in the way that the answer is found, the same as what it does
 // not hold.
+//
+// To ask is to tell what the user lacks. So a peer is asked only if its digest has the
+// resource, or if the look-up for that very site gave its address. Others are not
+// asked, as who connects and sends no digest, or one that is not complete.
 //
 // A stranger can cost only what [Limits] and [Timeouts] allow: every length that is
 // said is checked before memory is taken for it, every wait has an end, every table
@@ -140,8 +144,8 @@
 // it is malformed. The sender gives up after any other status than 204, 409, 429 and
 // 503.
 //
-// A digest orders the questions and saves those in vain. It proves nothing, and
-// nothing is believed because of it.
+// A digest permits questions, orders them and saves those in vain. It proves nothing,
+// and nothing is believed because of it.
 //
 // # Why
 //

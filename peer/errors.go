@@ -8,8 +8,8 @@ import (
 // What a search for a copy can end with. [Swarm.Fetch] wraps one of the first four
 // in a [FetchError], which says what was tried.
 var (
-	// ErrNoPeers: there was nobody to ask. No session is open and no address that was
-	// found could be connected.
+	// ErrNoPeers: there was nobody to ask. No open session's digest says anything about
+	// the resource, and no address that was found could be connected.
 	ErrNoPeers = errors.New("no peer could be asked")
 	// ErrNotFound: every peer that was asked holds no copy (that suits the request).
 	ErrNotFound = errors.New("no peer holds a copy")

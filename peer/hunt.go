@@ -17,8 +17,8 @@ const (
 	maxMisses = 16                     // digest entries in vain until a peer is asked last
 )
 
-// hunt is one search for one answer: it asks the connected peers, the best first,
-// looks up and dials others, and takes the first good answer. It belongs to the
+// hunt is one search for one answer: it asks the connected peers that say they have
+// it, the best first, looks up and dials others, and takes the first good answer. It belongs to the
 // goroutine that runs it.
 type hunt struct {
 	swarm *Swarm
@@ -122,6 +122,7 @@ func (h *hunt) run(ctx context.Context) (*answer, error) {
 			}
 		case <-more:
 		case <-ticker.C:
+			h.enqueueSessions() // digests come while the search runs, and so do peers
 			h.asks.widen()
 			h.dials.widen()
 		case <-ctx.Done():

@@ -41,8 +41,9 @@ type session struct {
 	stall     time.Duration // for a write that gets nowhere
 
 	remote  remoteDigest
-	digests *rate.Limiter // of those that come in
-	slots   chan struct{} // one for each request that is being served
+	digests *rate.Limiter           // of those that come in
+	sites   table[string, struct{}] // whose look-up gave the peer
+	slots   chan struct{}           // one for each request that is being served
 
 	busy   atomic.Int64 // questions under way, both directions
 	used   atomic.Int64 // when the last one ended, in Unix nanoseconds

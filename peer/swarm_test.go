@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net"
 	"net/netip"
 	"strings"
@@ -211,6 +212,7 @@ func TestOverLoopback(t *testing.T) {
 		s, err := New(Config{
 			Identity: id, Verifier: trust.Policy{Any: true}, Secret: testSecret, Catalog: catalog, AllowPrivate: true,
 			Source: &shelf{items: map[resource.ID]*item{it.exchange.ID(): it}},
+			Finder: waiting{}, // so that a search goes on until the other's digest has come
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -243,6 +245,13 @@ func TestOverLoopback(t *testing.T) {
 		equalBody(t, got, want)
 		c.Body.Close()
 	}
+}
+
+// waiting is a Finder that searches for as long as it may, and finds nothing.
+type waiting struct{}
+
+func (waiting) FindPeers(ctx context.Context, _ string) iter.Seq2[netip.AddrPort, error] {
+	return func(func(netip.AddrPort, error) bool) { <-ctx.Done() }
 }
 
 // An accepter that fails ends Run, with its error and without leaving anything behind.
