@@ -51,7 +51,12 @@ func (t entityTag) weakly(u entityTag) bool { return t.opaque != "" && t.opaque 
 
 // containsWeakly reports whether one of the entity tags in a list is the same as tag by the
 // weak comparison. What is no entity tag is skipped.
-func containsWeakly(lines []string, tag entityTag) bool {
+func containsWeakly(lines []string, tag entityTag) bool { return containsTag(lines, tag.weakly) }
+
+// containsStrongly is containsWeakly by the strong comparison.
+func containsStrongly(lines []string, tag entityTag) bool { return containsTag(lines, tag.strongly) }
+
+func containsTag(lines []string, same func(entityTag) bool) bool {
 	for _, line := range lines {
 		for line != "" {
 			if c := line[0]; c == ',' || isBlank(c) {
@@ -60,7 +65,7 @@ func containsWeakly(lines []string, tag entityTag) bool {
 			}
 			candidate, rest := cutETag(line)
 			rest = trimBlanks(rest)
-			if (rest == "" || rest[0] == ',') && candidate.weakly(tag) {
+			if (rest == "" || rest[0] == ',') && same(candidate) {
 				return true
 			}
 			_, line, _ = strings.Cut(rest, ",")

@@ -19,54 +19,102 @@ const (
 	RangePartial
 	// RangeUnsatisfiable: 416 (Range Not Satisfiable) is to be sent.
 	RangeUnsatisfiable
+	// RangeMissing: what is asked for is not all in the stored part, so that the origin has to
+	// be asked: see [Completion]. Only [ChooseRanges] gives it.
+	RangeMissing
 )
 
 // Range decides which part of a stored response a GET request wants (RFC 9110 section 14.2).
 // The part begins at offset and has length bytes; with RangeWhole it is the whole body. Only a
 // single range of bytes is honoured, and only of a response with status 200; a Range field
 // of any other form is ignored, as is one whose If-Range does not hold (section 13.1.5).
-// Conditions come first: see [NotModified].
+// Conditions come first: see [NotModified]. For several ranges and for stored parts there is
+// [ChooseRanges].
 func Range(reqHeader http.Header, ex *resource.Exchange) (offset, length int64, status RangeStatus) {
 	size := ex.Body.Length
-	lines := reqHeader["Range"]
-	if len(lines) != 1 || ex.Status != http.StatusOK || !ifRangeHolds(reqHeader, ex) {
+	if ex.Status != http.StatusOK || !IfRangeHolds(reqHeader, ex) {
 		return 0, size, RangeWhole
 	}
-	spec, ok := singleRange(lines[0])
+	specs, ok := ParseRange(reqHeader["Range"])
+	if !ok || len(specs) != 1 {
+		return 0, size, RangeWhole
+	}
+	if size == 0 && specs[0].suffix() && specs[0].Last > 0 {
+		return 0, 0, RangeWhole // nothing that a Content-Range could describe
+	}
+	span, ok := specs[0].Of(size)
 	if !ok {
-		return 0, size, RangeWhole
+		return 0, 0, RangeUnsatisfiable
 	}
-	return spec.within(size)
+	return span.Offset, span.Length, RangePartial
 }
 
-// byteRange is "first-last", or "-suffix" with first = -1. A last that is not given is the
-// greatest number.
-type byteRange struct{ first, last int64 }
+// MaxRanges is how many ranges a request may ask for at once; one with more is answered as if
+// it had none. Viewers of documents ask for a few dozen at the very most.
+const MaxRanges = 64
 
-// singleRange reads a Range field that holds one range of bytes (RFC 9110 section 14.1.2).
-func singleRange(value string) (r byteRange, ok bool) {
-	unit, set, ok := strings.Cut(trimBlanks(value), "=")
+// RangeSpec is one range of a Range field as it stands there (RFC 9110 section 14.1.2):
+// positions First to Last, both included. Last is the greatest int64 if it is left open.
+// With First -1 it is the last Last bytes.
+type RangeSpec struct{ First, Last int64 }
+
+func (r RangeSpec) suffix() bool { return r.First < 0 }
+
+// Of is the part of a representation with size bytes that the range means. It is not ok
+// if there is none: then the range can't be satisfied.
+func (r RangeSpec) Of(size int64) (s Span, ok bool) {
+	if r.suffix() {
+		length := min(r.Last, size)
+		s = Span{size - length, length}
+	} else if r.First < size {
+		s = Span{r.First, min(r.Last, size-1) - r.First + 1}
+	}
+	return s, s.Valid()
+}
+
+// ParseRange reads the lines of a Range field (RFC 9110 section 14.2). It is not ok, so that
+// the field is to be ignored, if there is none or more than one, if its unit is not bytes, if
+// one of the ranges is invalid, or if there are more than [MaxRanges].
+func ParseRange(lines []string) (specs []RangeSpec, ok bool) {
+	if len(lines) != 1 {
+		return nil, false
+	}
+	unit, set, ok := strings.Cut(trimBlanks(lines[0]), "=")
 	if !ok || !equalFold(unit, "bytes") {
+		return nil, false
+	}
+	for member := range strings.SplitSeq(set, ",") {
+		member = trimBlanks(member)
+		if member == "" {
+			continue // RFC 9110 section 5.6.1.2
+		}
+		spec, ok := parseRangeSpec(member)
+		if !ok || len(specs) == MaxRanges {
+			return nil, false
+		}
+		specs = append(specs, spec)
+	}
+	return specs, len(specs) > 0
+}
+
+// parseRangeSpec reads first-last, first- or -suffix.
+func parseRangeSpec(s string) (r RangeSpec, ok bool) {
+	first, last, ok := strings.Cut(s, "-")
+	if !ok || first == "" && last == "" {
 		return r, false
 	}
-	first, last, ok := strings.Cut(trimBlanks(set), "-")
-	if !ok {
-		return r, false
-	}
-	r = byteRange{first: -1, last: math.MaxInt64}
+	r = RangeSpec{First: -1, Last: math.MaxInt64}
 	if first != "" {
-		if r.first, ok = parsePosition(first); !ok {
+		if r.First, ok = parsePosition(first); !ok {
 			return r, false
 		}
-	} else if last == "" {
-		return r, false
 	}
 	if last != "" {
-		if r.last, ok = parsePosition(last); !ok {
+		if r.Last, ok = parsePosition(last); !ok {
 			return r, false
 		}
 	}
-	return r, r.first <= r.last
+	return r, r.First <= r.Last
 }
 
 // parsePosition reads digits. A number too great for an int64 counts as the greatest.
@@ -85,23 +133,10 @@ func parsePosition(s string) (n int64, ok bool) {
 	return n, s != ""
 }
 
-// within applies the range to a body of size bytes.
-func (r byteRange) within(size int64) (offset, length int64, status RangeStatus) {
-	switch {
-	case r.first < 0 && r.last == 0, r.first >= size:
-		return 0, 0, RangeUnsatisfiable
-	case r.first >= 0:
-		return r.first, min(r.last, size-1) - r.first + 1, RangePartial
-	case size == 0:
-		return 0, 0, RangeWhole // nothing that a Content-Range could describe
-	}
-	length = min(r.last, size)
-	return size - length, length, RangePartial
-}
-
-// ifRangeHolds evaluates If-Range, with a strong comparison: a part of one representation
-// must never be joined with a part of another (RFC 9110 section 13.1.5).
-func ifRangeHolds(reqHeader http.Header, ex *resource.Exchange) bool {
+// IfRangeHolds evaluates If-Range, with a strong comparison: a part of one representation
+// must never be joined with a part of another (RFC 9110 section 13.1.5). Without the field it
+// holds. Where it does not, the request is to be answered as if it had no Range.
+func IfRangeHolds(reqHeader http.Header, ex *resource.Exchange) bool {
 	lines := reqHeader["If-Range"]
 	if len(lines) == 0 {
 		return true
@@ -111,10 +146,14 @@ func ifRangeHolds(reqHeader http.Header, ex *resource.Exchange) bool {
 		return wanted.strongly(stored)
 	}
 	wanted, _, valid := dateField(reqHeader, "If-Range", ex.Received)
-	modified, _, modifiedValid := dateField(ex.Header, "Last-Modified", ex.Received)
-	date, _, dateValid := dateField(ex.Header, "Date", ex.Received)
-	// A date is a strong validator if the origin could no longer change the
-	// representation within the same second (RFC 9110 section 8.8.2.2).
-	strong := modifiedValid && dateValid && date.Sub(modified) >= time.Second
+	modified, strong := strongDate(ex.Header, ex.Received)
 	return valid && strong && wanted.Equal(modified)
+}
+
+// strongDate is the date of modification if it is a strong validator: the origin could no
+// longer change the representation within the same second (RFC 9110 section 8.8.2.2).
+func strongDate(h http.Header, received time.Time) (modified time.Time, strong bool) {
+	modified, _, valid := dateField(h, "Last-Modified", received)
+	date, _, dateValid := dateField(h, "Date", received)
+	return modified, valid && dateValid && date.Sub(modified) >= time.Second
 }
