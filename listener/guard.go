@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/peerproxy/peerproxy/internal/addr"
 )
 
 // guard is a net.Listener that bounds how many connections are in their
@@ -20,20 +22,20 @@ type guard struct {
 
 	mu   sync.Mutex
 	open map[net.Conn]*handshake
-	byIP map[netip.Addr]int
-	idle chan struct{} // closed when open gets empty; nil while nobody waits
+	byIP map[netip.Prefix]int // handshakes by network
+	idle chan struct{}        // closed when open gets empty; nil while nobody waits
 }
 
 // handshake is a connection whose handshake is not over.
 type handshake struct {
-	from  netip.Addr
+	from  netip.Prefix
 	timer *time.Timer // closes the connection
 }
 
 func newGuard(l net.Listener, cfg Config) *guard {
 	return &guard{
 		Listener: l, maxAll: cfg.MaxHandshakes, maxPerIP: cfg.MaxHandshakesPerIP, timeout: cfg.HandshakeTimeout,
-		open: map[net.Conn]*handshake{}, byIP: map[netip.Addr]int{},
+		open: map[net.Conn]*handshake{}, byIP: map[netip.Prefix]int{},
 	}
 }
 
@@ -63,19 +65,11 @@ func (g *guard) admit(conn net.Conn) bool {
 	return true
 }
 
-// origin is what counts as one stranger: an IPv4 address, or an IPv6 /64, since
-// whoever has one address of it has all.
-func origin(a net.Addr) netip.Addr {
-	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Addr{} // not a network that has addresses
-	}
-	ip := ap.Addr().Unmap().WithZone("")
-	if ip.Is4() {
-		return ip
-	}
-	prefix, _ := ip.Prefix(64)
-	return prefix.Addr()
+// origin is the network that counts as one stranger; the zero Prefix where
+// connections have no IP addresses.
+func origin(a net.Addr) netip.Prefix {
+	ap, _ := netip.ParseAddrPort(a.String())
+	return addr.Network(ap.Addr())
 }
 
 // connState is the hook for http.Server: connections that were hijacked or

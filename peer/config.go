@@ -90,7 +90,7 @@ type Config struct {
 // Limits bounds what strangers can take. Zero values are replaced by the default.
 type Limits struct {
 	Sessions           int   // open at once; default 128. A quarter is kept for those that this node dials
-	SessionsPerAddress int   // accepted from one public IP address; default 8
+	SessionsPerAddress int   // accepted from one public IPv4 address or IPv6 /64 network; default 8
 	Handshakes         int   // accepted connections that have not proven a key yet; default 32
 	Requests           int   // served at once, over all sessions; default 256
 	RequestsPerSession int   // served at once for one session; default 32

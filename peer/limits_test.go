@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,23 +194,52 @@ func TestLimitOfSessions(t *testing.T) {
 	})
 }
 
-func TestLimitPerAddress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		defer w.end()
-		n := w.node(func(c *Config) { c.Limits.SessionsPerAddress = 2 })
-		ip := w.address()
-		open := 0
-		for range 4 {
-			f := w.fake()
-			f.addr = ip
-			if mux := f.mux(f.dial(n.addr), roleDialler); mux != nil {
-				open++
-				defer mux.Close()
-			}
-		}
-		if open != 2 {
-			t.Errorf("%d connections from one address", open)
-		}
-	})
+// One stranger takes only so much, however many addresses its network gives it.
+func TestLimitPerNetwork(t *testing.T) {
+	for name, c := range map[string]struct {
+		from []string
+		open int
+	}{
+		"an IPv4 address":     {[]string{"11.0.0.1", "11.0.0.1", "11.0.0.1"}, 2},
+		"IPv4 neighbours":     {[]string{"11.0.0.1", "11.0.0.2", "11.0.0.3"}, 3},
+		"an IPv6 /64":         {[]string{"2a11::1", "2a11::2", "2a11::ffff:0:0:3"}, 2},
+		"two networks":        {[]string{"2a11::1", "2a11::2", "2a11:0:0:1::1", "2a11:0:0:1::2"}, 4},
+		"a home's own (IPv4)": {[]string{"192.168.1.1", "192.168.1.1", "192.168.1.1"}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				defer w.end()
+				n := w.node(func(c *Config) { c.Limits.SessionsPerAddress = 2 })
+				open := 0
+				for _, ip := range c.from {
+					f := w.fake()
+					f.addr = netip.AddrPortFrom(netip.MustParseAddr(ip), 4000)
+					if mux := f.mux(f.dial(n.addr), roleDialler); mux != nil {
+						open++
+						defer mux.Close()
+					}
+				}
+				if open != c.open {
+					t.Errorf("%d connections, want %d", open, c.open)
+				}
+			})
+		})
+	}
+}
+
+// A look-up that one network fills with its addresses has room for those of others.
+func TestLookUpLimitPerNetwork(t *testing.T) {
+	l := newLookup()
+	from := netip.MustParseAddr("2a11::1")
+	for port := range uint16(200) {
+		l.add(netip.AddrPortFrom(from, 4000))
+		l.add(netip.AddrPortFrom(netip.MustParseAddr("11.0.0.1"), 4000+port))
+		from = from.Next()
+	}
+	l.add(netip.MustParseAddrPort("11.0.0.2:4000"))
+	l.add(netip.MustParseAddrPort("[2a11:0:0:1::1]:4000"))
+	if want := 2*maxFoundNear + 2; len(l.found) != want {
+		t.Errorf("%d addresses found, want %d", len(l.found), want)
+	}
 }

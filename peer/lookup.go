@@ -5,11 +5,13 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/peerproxy/peerproxy/internal/addr"
 )
 
 const (
-	maxFound   = 64 // addresses that one look-up may give
-	maxFoundIP = 4  // of these, with the same IP address
+	maxFound     = 64 // addresses that one look-up may give
+	maxFoundNear = 4  // of these, in one public network (IPv4 address, IPv6 /64)
 )
 
 // lookups remembers who was found for a site, for a short while. Fetches of parts of
@@ -40,16 +42,16 @@ func (l *lookup) after(n int) (more []netip.AddrPort, done bool, changed <-chan 
 func (l *lookup) add(a netip.AddrPort) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sameIP := 0
+	near, network := 0, addr.Network(a.Addr())
 	for _, f := range l.found {
 		if f == a {
 			return
 		}
-		if f.Addr() == a.Addr() {
-			sameIP++
+		if network.Contains(f.Addr()) {
+			near++
 		}
 	}
-	if dialable(a.Addr(), false) && sameIP >= maxFoundIP {
+	if dialable(a.Addr(), false) && near >= maxFoundNear {
 		return
 	}
 	l.found = append(l.found, a)

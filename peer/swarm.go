@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 	"golang.org/x/time/rate"
 
+	"github.com/peerproxy/peerproxy/internal/addr"
 	"github.com/peerproxy/peerproxy/trust"
 )
 
@@ -37,8 +38,8 @@ type Swarm struct {
 	affinity table[string, trust.Key]   // who had the last thing of a site
 	knocking chan struct{}              // one for each handshake with an accepted connection
 
-	mu       sync.Mutex         // guards arrivals
-	arrivals map[netip.Addr]int // accepted connections by address
+	mu       sync.Mutex           // guards arrivals
+	arrivals map[netip.Prefix]int // accepted connections by network
 }
 
 // New returns a swarm that does nothing yet. It keeps a copy of cfg.
@@ -56,7 +57,7 @@ func New(cfg Config) (*Swarm, error) {
 		windows:  windowBudget{free: cfg.Limits.Window},
 		tasks:    make(chan func(context.Context)),
 		stopped:  make(chan struct{}),
-		arrivals: make(map[netip.Addr]int),
+		arrivals: make(map[netip.Prefix]int),
 		knocking: make(chan struct{}, cfg.Limits.Handshakes),
 	}
 	w.sessions.own = w.key
@@ -128,17 +129,17 @@ func (w *Swarm) accept(ctx context.Context, a Accepter) error {
 // admitArrival handshakes with an accepted connection in the background, if there
 // is room.
 func (w *Swarm) admitArrival(ctx context.Context, ws *websocket.Conn) {
-	addr := remoteAddr(ws)
-	leave, ok := w.arrive(addr.Addr())
+	from := remoteAddr(ws)
+	leave, ok := w.arrive(from.Addr())
 	if !ok {
 		newWSConn(ws).bye(closeFull)
 		return
 	}
 	err := w.start(ctx, func(ctx context.Context) {
 		defer leave()
-		s, err := w.knock(ctx, ws, addr)
+		s, err := w.knock(ctx, ws, from)
 		if err != nil {
-			w.log.Debug("accepted connection", "address", addr, "error", err)
+			w.log.Debug("accepted connection", "address", from, "error", err)
 			return
 		}
 		w.runSession(ctx, s)
@@ -150,7 +151,7 @@ func (w *Swarm) admitArrival(ctx context.Context, ws *websocket.Conn) {
 }
 
 // knock is the handshake with an accepted connection.
-func (w *Swarm) knock(ctx context.Context, ws *websocket.Conn, addr netip.AddrPort) (*session, error) {
+func (w *Swarm) knock(ctx context.Context, ws *websocket.Conn, from netip.AddrPort) (*session, error) {
 	select {
 	case w.knocking <- struct{}{}:
 		defer func() { <-w.knocking }()
@@ -158,7 +159,7 @@ func (w *Swarm) knock(ctx context.Context, ws *websocket.Conn, addr netip.AddrPo
 		newWSConn(ws).bye(closeFull)
 		return nil, ErrFull
 	}
-	s, err := w.establish(ctx, ws, roleAcceptor, addr)
+	s, err := w.establish(ctx, ws, roleAcceptor, from)
 	if err != nil {
 		return nil, err
 	}
@@ -169,23 +170,24 @@ func (w *Swarm) knock(ctx context.Context, ws *websocket.Conn, addr netip.AddrPo
 	return s, nil
 }
 
-// arrive counts an accepted connection against the limit per public address.
-// Private ones are exempt: all of a test's or a home's nodes may have the same.
+// arrive counts an accepted connection against the limit per public network. Private
+// ones are exempt: all of a test's or a home's nodes may have the same.
 func (w *Swarm) arrive(ip netip.Addr) (leave func(), ok bool) {
 	if !dialable(ip, false) {
 		return func() {}, true
 	}
+	network := addr.Network(ip)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.arrivals[ip] >= w.cfg.Limits.SessionsPerAddress {
+	if w.arrivals[network] >= w.cfg.Limits.SessionsPerAddress {
 		return nil, false
 	}
-	w.arrivals[ip]++
+	w.arrivals[network]++
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.arrivals[ip]--; w.arrivals[ip] == 0 {
-			delete(w.arrivals, ip)
+		if w.arrivals[network]--; w.arrivals[network] == 0 {
+			delete(w.arrivals, network)
 		}
 	}, true
 }
@@ -204,8 +206,8 @@ func (w *Swarm) runSession(ctx context.Context, s *session) {
 // Connect dials a peer and keeps the session. It returns nil too if there is a
 // session with that peer already. Errors are [ErrAddress], [ErrSelf], [ErrShunned],
 // [ErrFull], [ErrHandshake], those of the dial and of ctx.
-func (w *Swarm) Connect(ctx context.Context, addr netip.AddrPort) error {
-	if _, err := w.connect(ctx, addr); err != nil {
+func (w *Swarm) Connect(ctx context.Context, to netip.AddrPort) error {
+	if _, err := w.connect(ctx, to); err != nil {
 		return fmt.Errorf("peer: connect: %w", err)
 	}
 	return nil
@@ -223,13 +225,13 @@ func (w *Swarm) lied(s *session, err error) {
 
 // remoteAddr is the address at the other end, invalid if it has none.
 func remoteAddr(ws *websocket.Conn) netip.AddrPort {
-	var addr netip.AddrPort
+	var a netip.AddrPort
 	if tcp, ok := ws.RemoteAddr().(*net.TCPAddr); ok {
-		addr = tcp.AddrPort()
+		a = tcp.AddrPort()
 	} else if p, err := netip.ParseAddrPort(ws.RemoteAddr().String()); err == nil {
-		addr = p
+		a = p
 	}
-	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // errIs is errors.Is for several targets.

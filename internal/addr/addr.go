@@ -1,6 +1,7 @@
 // Package addr sorts IP addresses into public and special ones, by the IANA
-// special-purpose address registries (RFC 6890). It keeps a proxy from being used
-// to reach into the machine or network that it runs on.
+// special-purpose address registries (RFC 6890), and into networks. It keeps a proxy
+// from being used to reach into the machine or network that it runs on, and one
+// stranger with many addresses from being taken for many strangers.
 package addr
 
 import "net/netip"
@@ -51,6 +52,15 @@ func Public(ip netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// Network is what counts as one stranger where addresses are limited: an IPv4
+// address, or an IPv6 /64, since whoever has one address of it has all (RFC 4291
+// section 2.5.1, RFC 6177). For an invalid address it is the zero Prefix.
+func Network(ip netip.Addr) netip.Prefix {
+	ip = ip.Unmap().WithZone("")
+	network, _ := ip.Prefix(min(ip.BitLen(), 64))
+	return network
 }
 
 func prefixes(texts ...string) []netip.Prefix {

@@ -87,3 +87,21 @@ func TestPublic(t *testing.T) {
 		t.Error("no address at all is public")
 	}
 }
+
+func TestNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"8.8.8.8":                "8.8.8.8/32",
+		"::ffff:8.8.8.8":         "8.8.8.8/32", // RFC 4291 section 2.5.5.2: IPv4-mapped
+		"2a00:1450:4001:81b::1":  "2a00:1450:4001:81b::/64",
+		"2a00:1450:4001:81b:f::": "2a00:1450:4001:81b::/64",
+		"2a00:1450:4001:81c::1":  "2a00:1450:4001:81c::/64",
+		"fe80::1%eth0":           "fe80::/64", // RFC 4007: zone
+	} {
+		if got := Network(netip.MustParseAddr(text)); got != netip.MustParsePrefix(want) {
+			t.Errorf("Network(%s) = %v, want %s", text, got, want)
+		}
+	}
+	if got := Network(netip.Addr{}); got.IsValid() {
+		t.Errorf("Network of no address = %v", got)
+	}
+}
