@@ -1,9 +1,8 @@
 package proxy
 
 import (
-	"math"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -35,15 +34,53 @@ func ShareDecision(q ShareQuestion) (bool, Reason) {
 		return false, "answers with this status are not shared"
 	case !q.PublicHost:
 		return false, "the host is not public"
-	case q.Request["Authorization"] != nil:
-		return false, "it was fetched with Authorization"
-	case q.Request["Cookie"] != nil:
-		return false, "it was fetched with a cookie"
 	}
 	if ok, why := shareableURL(q.URL); !ok {
 		return false, why
 	}
+	if ok, why := shareableRequest(q.Request); !ok {
+		return false, why
+	}
+	if q.Request["Origin"] != nil && namesOrigin(q.Response) {
+		return false, "it is meant for the site that asked"
+	}
 	return shareableResponse(q.Response)
+}
+
+// commonFields are request fields that every browser sends and that say nothing of
+// who asks: what a client is and can do (RFC 9110 section 12.5, client hints), how
+// it came here (Referer, Origin, Fetch Metadata), what it knows already (conditions,
+// ranges) and how it wants to be served. Their values are not shared: those go
+// nowhere unless Vary names them, see shareableVary.
+var commonFields = map[string]bool{
+	"Accept": true, "Accept-Charset": true, "Accept-Datetime": true, "Accept-Encoding": true, "Accept-Language": true,
+	"User-Agent": true, "Referer": true, "Origin": true, "Dnt": true, "Sec-Gpc": true, "Sec-Purpose": true, "Purpose": true,
+	"Cache-Control": true, "Pragma": true, "Range": true, "If-Range": true, "If-None-Match": true, "If-Modified-Since": true,
+	"Via": true, "Te": true, "Priority": true, "Save-Data": true, "Upgrade-Insecure-Requests": true,
+}
+
+// shareableRequest reports whether a request has only fields that carry neither
+// credentials nor anything else that an origin may tell its users apart by. Whatever
+// is not known to be harmless may be an API key.
+func shareableRequest(h http.Header) (bool, Reason) {
+	for name := range h {
+		switch {
+		case commonFields[name], strings.HasPrefix(name, "Sec-Fetch-"), strings.HasPrefix(name, "Sec-Ch-"):
+		case name == "Cookie":
+			return false, "it was fetched with a cookie"
+		case name == "Authorization":
+			return false, "it was fetched with Authorization"
+		default:
+			return false, "it was fetched with a field that may tell who asked"
+		}
+	}
+	return true, ""
+}
+
+// namesOrigin reports whether a response is open to certain sites only (Fetch
+// standard, section 3.3.3).
+func namesOrigin(h http.Header) bool {
+	return slices.ContainsFunc(h["Access-Control-Allow-Origin"], func(line string) bool { return strings.TrimSpace(line) != "*" })
 }
 
 func shareableStatus(status int) bool {
@@ -64,123 +101,24 @@ func shareableResponse(h http.Header) (bool, Reason) {
 			return false, "its Cache-Control says that it is private"
 		}
 	}
-	for _, line := range h["Vary"] {
-		for name := range strings.SplitSeq(line, ",") {
-			switch strings.ToLower(strings.TrimSpace(name)) {
-			case "*", "cookie", "authorization":
-				return false, "it varies by who asks"
-			}
-		}
+	if !shareableVary(h["Vary"]) {
+		return false, "it varies by who asks"
 	}
 	return true, "it is public"
 }
 
-// shareableURL reports whether a URL can be spoken of: nothing in its query looks
-// like a secret. Peers are not even asked for one that fails.
-func shareableURL(u resource.URL) (bool, Reason) {
-	if u.IsZero() {
-		return false, "the URL has user information in it"
-	}
-	if query := u.Query(); query != "" && secretQuery(query) {
-		return false, "the query looks as if it held a secret"
-	}
-	return true, ""
-}
-
-func secretQuery(query string) bool {
-	pairs := strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' })
-	for _, pair := range pairs {
-		name, value, named := strings.Cut(pair, "=")
-		name, value = strings.ToLower(unescaped(name)), unescaped(value)
-		if secretName(name) {
-			return true
-		}
-		if !named {
-			name, value = "", name
-		}
-		if secretValue(name, value) {
-			return true
+// shareableVary reports whether a response depends on no other request fields than
+// those that peers may learn. The values of all that Vary names become part of the
+// exchange, signed and sent with it, so that any other name would give away what
+// this node's user sent: Referer, User-Agent, keys.
+func shareableVary(lines []string) bool {
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if name != "" && !slices.Contains(resource.SelectingFields, name) {
+				return false
+			}
 		}
 	}
-	return false
-}
-
-func unescaped(s string) string {
-	if plain, err := url.QueryUnescape(s); err == nil {
-		return plain
-	}
-	return s
-}
-
-// secretParts betray a parameter wherever they stand in its name, secretWords only
-// as one of the words that the name consists of ("api_key", but not "keyboard").
-var (
-	secretParts = []string{"token", "secret", "session", "sessid", "passw", "passphrase", "signature", "credential", "oauth", "apikey", "jwt", "csrf", "xsrf", "jsessionid", "phpsessid", "nonce"}
-	secretWords = map[string]bool{
-		"key": true, "sig": true, "sign": true, "auth": true, "authorization": true, "sid": true, "pwd": true, "pass": true, "pw": true,
-		"hmac": true, "mac": true, "otp": true, "pin": true, "ticket": true, "access": true, "code": true, "email": true, "mail": true,
-		"user": true, "username": true, "userid": true, "login": true, "invite": true, "reset": true, "verify": true, "saml": true, "samlresponse": true,
-	}
-)
-
-func secretName(name string) bool {
-	for _, part := range secretParts {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	words := strings.FieldsFunc(name, func(r rune) bool { return (r < 'a' || 'z' < r) && (r < '0' || '9' < r) })
-	for _, word := range words {
-		if secretWords[word] {
-			return true
-		}
-	}
-	return false
-}
-
-// versionNames carry hashes of public files in the query, to get around caches.
-var versionNames = map[string]bool{"": true, "v": true, "ver": true, "version": true, "rev": true, "hash": true, "h": true, "build": true, "cb": true}
-
-func secretValue(name, value string) bool {
-	switch {
-	case strings.HasPrefix(value, "eyJ") && strings.Count(value, ".") == 2: // JWT, RFC 7519
-		return true
-	case strings.Contains(value, "@") && strings.Contains(value, "."): // an e-mail address
-		return true
-	case versionNames[name] && len(value) <= 64 && strings.Trim(value, "0123456789abcdefABCDEF") == "":
-		return false
-	}
-	words := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" /,:.+|&?=", r) })
-	for _, word := range words {
-		if looksRandom(word) {
-			return true
-		}
-	}
-	return false
-}
-
-// looksRandom reports whether a word has the length and the disorder of a key: 20
-// bytes or more, letters and digits, at least 3 bits of entropy in each byte. Words
-// of a language with digits in between fall in as well; that costs only sharing.
-func looksRandom(word string) bool {
-	if len(word) < 20 {
-		return false
-	}
-	var count [256]int
-	letters, digits := false, false
-	for i := 0; i < len(word); i++ {
-		c := word[i]
-		count[c]++
-		letters = letters || 'a' <= c|0x20 && c|0x20 <= 'z'
-		digits = digits || '0' <= c && c <= '9'
-	}
-	entropy := 0.0
-	for _, n := range count {
-		if n > 0 {
-			share := float64(n) / float64(len(word))
-			entropy -= share * math.Log2(share)
-		}
-	}
-	mixedCase := strings.ToLower(word) != word && strings.ToUpper(word) != word
-	return entropy >= 3 && letters && (digits || mixedCase)
+	return true
 }

@@ -32,7 +32,33 @@ func TestShareDecision(t *testing.T) {
 		"vary cookie":        {func(q *ShareQuestion) { q.Response["Vary"] = []string{"Accept", "x, COOKIE"} }, false},
 		"vary authorization": {func(q *ShareQuestion) { q.Response.Set("Vary", "Authorization") }, false},
 		"vary all":           {func(q *ShareQuestion) { q.Response.Set("Vary", "*") }, false},
-		"no URL":             {func(q *ShareQuestion) { q.URL = resource.URL{} }, false},
+		"vary referer":       {func(q *ShareQuestion) { q.Response.Set("Vary", "Accept, referer") }, false},
+		"vary user agent":    {func(q *ShareQuestion) { q.Response.Set("Vary", "User-Agent") }, false},
+		"vary origin":        {func(q *ShareQuestion) { q.Response.Set("Vary", "Origin") }, false},
+		"vary own field":     {func(q *ShareQuestion) { q.Response.Set("Vary", "X-Api-Key") }, false},
+		"vary, no name":      {func(q *ShareQuestion) { q.Response.Set("Vary", "Accept-Language X-Api-Key") }, false},
+		"vary, empty":        {func(q *ShareQuestion) { q.Response.Set("Vary", ", accept-language,") }, true},
+		"a browser": {func(q *ShareQuestion) {
+			for _, name := range []string{
+				"Accept", "Accept-Encoding", "Accept-Language", "User-Agent", "Referer", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Ch-Ua",
+				"Sec-Ch-Ua-Mobile", "Sec-Gpc", "Dnt", "Upgrade-Insecure-Requests", "Priority", "Te", "Via", "If-None-Match", "Pragma", "Cache-Control",
+			} {
+				q.Request.Set(name, "x")
+			}
+		}, true},
+		"own field":      {func(q *ShareQuestion) { q.Request.Set("X-Api-Key", "sk_1") }, false},
+		"x-auth-token":   {func(q *ShareQuestion) { q.Request.Set("X-Auth-Token", "1") }, false},
+		"behind a proxy": {func(q *ShareQuestion) { q.Request.Set("X-Forwarded-For", "192.0.2.1") }, false},
+		"for all sites": {func(q *ShareQuestion) {
+			q.Request.Set("Origin", "http://a.example")
+			q.Response.Set("Access-Control-Allow-Origin", "*")
+		}, true},
+		"for the asking": {func(q *ShareQuestion) {
+			q.Request.Set("Origin", "http://a.example")
+			q.Response.Set("Access-Control-Allow-Origin", "http://a.example")
+		}, false},
+		"for another site": {func(q *ShareQuestion) { q.Response.Set("Access-Control-Allow-Origin", "http://a.example") }, true},
+		"no URL":           {func(q *ShareQuestion) { q.URL = resource.URL{} }, false},
 	} {
 		u, err := resource.ParseURL("http://example.com/page?id=7")
 		if err != nil {
@@ -87,6 +113,50 @@ func TestSecretQueries(t *testing.T) {
 	}
 }
 
+func TestSecretPaths(t *testing.T) {
+	const hash = "4f9d0c2b7a1e4c558a2bd0c1e2f3a4b5"
+	for path, secret := range map[string]bool{
+		"/": false,
+		"/2024/05/12/ten-tips-for-growing-tomatoes-in-2024":                       false,
+		"/wiki/Rindfleischetikettierungsueberwachungsaufgabenuebertragungsgesetz": false,
+		"/wiki/%D0%9C%D0%BE%D1%81%D0%BA%D0%B2%D0%B0_2024_Moskau_Hauptstadt":       false,
+		"/api/java/util/concurrent/CopyOnWriteArrayList.html":                     false,
+		"/p/how-we-built-it-in-10-days-3f2a9c81bd0e":                              false, // a short number behind a title
+		"/watch/dQw4w9WgXcQ":                          false,
+		"/npm/@scope/package@13.12.0-beta2/dist":      false,
+		"/shop;lang=en;page=2/list":                   false,
+		"/app." + hash + ".js":                        false,
+		"/_next/static/chunks/7d2f-" + hash + "aa.js": false,
+		"/img/Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA.PNG":     false,
+		"/static/" + hash + "/logo":                   false,
+		"/assets/v2/" + hash:                          false,
+		"/fonts/KFOmCnqEu92Fr1Mu72xKKTU1Kvnz.woff2":   false,
+		"/user/repo/commit/" + hash + "01234567":      false,
+		"/dl/tool-1.2.3-linux-amd64-" + hash + ".zip": false,
+
+		"/a;jsessionid=0123456789ABCDEF":                  true,
+		"/a;v=1;%74oken=x/b.js":                           true,
+		"/a;Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA/":              true,
+		"/reset/" + hash:                                  true,
+		"/s/Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA/photo.jpg":     true,
+		"/share/AbC9-dE8fG7hI_6jK5lM4nO-pQ3r":             true, // base64url with its own separators
+		"/d/550e8400-e29b-41d4-a716-446655440000":         true,
+		"/u/%5a%6d9vYmFyYmF6cXV4MTIzNDU2Nzg5MA":           true,
+		"/v/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln":    true,
+		"/bills/" + hash + ".pdf":                         true,
+		"/static/Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA/index":    true,
+		"/(S(lit3py55t21z5v55vlm25s55))/orders/list.aspx": true,
+	} {
+		u, err := resource.ParseURL("http://example.com" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, _ := shareableURL(u); ok == secret {
+			t.Errorf("%s: shareable %v", path, ok)
+		}
+	}
+}
+
 // What looks for secrets must not be led astray by encoding, and never fails.
 func FuzzShareableURL(f *testing.F) {
 	for _, seed := range []string{"a=b", "token=1", "%74oken=1", "a=%", ";;&&==", "x=eyJ..", strings.Repeat("a", 3000)} {
@@ -124,4 +194,32 @@ func TestStoredButNotShareable(t *testing.T) {
 	}
 	// A hit without the cookie does not make it so.
 	l.get(site+"/cookie").want(t, 200, "x", "cache:hit")
+}
+
+// What a user's client sent about itself never becomes part of what peers get.
+func TestVaryLeaksNothing(t *testing.T) {
+	l := newLab(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		w.Header().Set("Vary", "Accept-Language, Referer, User-Agent")
+	}, nil)
+	l.get(site+"/x", "Referer: http://intranet.example/tickets/4711").want(t, 200, "", "cache:stored")
+	l.settle()
+	for _, st := range l.store.all() {
+		if st.Shareable {
+			t.Errorf("shareable with %v", st.Exchange.Selecting)
+		}
+	}
+}
+
+// An answer to a request with a field of its own may be the answer for one user.
+func TestOwnFieldIsPrivate(t *testing.T) {
+	l := newLab(t, fixed("x", "max-age=60"), nil)
+	l.get(site+"/me", "X-Api-Key: sk_live_1").want(t, 200, "x", "cache:stored")
+	l.get(site+"/all").want(t, 200, "x", "cache:stored")
+	l.settle()
+	for _, st := range l.store.all() {
+		if want := st.Exchange.URL.RequestURI() == "/all"; st.Shareable != want {
+			t.Errorf("%s: shareable %v", st.Exchange.URL, st.Shareable)
+		}
+	}
 }
