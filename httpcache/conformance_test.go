@@ -38,8 +38,8 @@ const (
 	validated how = "validated" // after a 304
 	meanwhile how = "meanwhile" // without asking, but to be validated now
 	forwarded how = "forwarded"
-	combined2 how = "combined" // with what the origin added
-	stale     how = "stale"    // the origin failed
+	completed how = "completed" // with what the origin added
+	stale     how = "stale"     // the origin failed
 	timeout   how = "504"
 )
 
@@ -209,7 +209,7 @@ func (m *model) part(u resource.URL, req *http.Request, r reply, found *entry, c
 				body += source[p.Offset:][:p.Length]
 			}
 			found.ex, found.body = c.Exchange, body
-			return m.serve(combined2, req, found, sent)
+			return m.serve(completed, req, found, sent)
 		}
 	}
 	if ok, _ := m.policy.StorablePart(req, r.header, int64(len(r.body))); ok {

@@ -104,3 +104,19 @@ func PartOf(ex *resource.Exchange) (held ContentRange, ok bool) {
 	}
 	return ContentRange{}, false
 }
+
+// contentLength reads Content-Length of a response (RFC 9110 section 8.6). Repeated values
+// have to be equal. It is -1 if there is none or it can't be read.
+func contentLength(lines []string) int64 {
+	length := int64(-1)
+	for _, line := range lines {
+		for member := range strings.SplitSeq(line, ",") {
+			n, err := strconv.ParseUint(trimBlanks(member), 10, 63)
+			if err != nil || length >= 0 && int64(n) != length {
+				return -1
+			}
+			length = int64(n)
+		}
+	}
+	return length
+}

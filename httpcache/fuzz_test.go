@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 // testingT is what testing.T and rapid.T have in common here.
@@ -146,4 +148,73 @@ func FuzzEntityTags(f *testing.F) {
 			t.Fatalf("%q: its own condition %v does not hold", tag, condition)
 		}
 	})
+}
+
+// readFields makes a header of lines "name: value".
+func readFields(text string) http.Header {
+	h := http.Header{}
+	for line := range strings.SplitSeq(text, "\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok && isToken(name) {
+			h.Add(name, trimBlanks(value))
+		}
+	}
+	return h
+}
+
+// Whatever fields two strangers send, every decision has its reason and none contradicts
+// another.
+func FuzzDecisions(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"Range: bytes=0-1\nIf-Range: \"a\"", "ETag: \"a\"\nCache-Control: max-age=60\nContent-Range: bytes 0-999/2000"},
+		{"If-None-Match: \"a\", W/\"b\"\nIf-Match: *", "ETag: W/\"b\"\nVary: Accept-Language\nLast-Modified: Sun, 01 Mar 2026 11:00:00 GMT"},
+		{"Cache-Control: max-stale, stale-if-error=5\nPragma: no-cache", "Cdn-Cache-Control: max-age=5\nCache-Control: no-store"},
+		{"Authorization: x\nCache-Control: only-if-cached", "Expires: 0\nVary: *\nContent-Location: page\nContent-Length: 1, 1"},
+	} {
+		f.Add(seed[0], seed[1], 200, int64(60))
+		f.Add(seed[0], seed[1], 206, int64(-60))
+	}
+	f.Fuzz(func(t *testing.T, request, response string, status int, seconds int64) {
+		req := &http.Request{Method: http.MethodGet, Header: readFields(request)}
+		ex := exchange(status, readFields(response))
+		now := epoch.Add(time.Duration(seconds%(1<<31)) * time.Second)
+		for _, p := range []Policy{{}, cdn} {
+			checkDecisions(t, p, req, ex, now)
+		}
+		c := ChooseRanges(req.Header, ex)
+		if fields, ok, _ := Completion(req.Header, ex); ok {
+			if specs, ok := ParseRange(fields["Range"]); !ok || len(specs) != 1 || c.Status == RangePartial {
+				t.Fatalf("asks for %v, chooses %+v", fields, c)
+			}
+		}
+		if whole, ok := WholePart(ex); ok && ChooseRanges(nil, whole).Status != RangeWhole {
+			t.Fatalf("no whole: %+v", whole)
+		}
+		if outcome, _ := Preconditions(req.Header, ex); (outcome == AnswerNotModified) != (NotModified(req.Header, ex) && outcome != AnswerFailed) {
+			t.Fatalf("outcome %v", outcome)
+		}
+		if effect, _ := OfHead(ex, http.StatusOK, ex.Header); effect == HeadOutdates && status == http.StatusOK && ex.Header["Content-Length"] == nil && StrongValidator(ex) != "" {
+			t.Fatalf("a response outdates itself: %v", ex.Header)
+		}
+	})
+}
+
+func checkDecisions(t *testing.T, p Policy, req *http.Request, ex *resource.Exchange, now time.Time) {
+	stored, why := p.Storable(req, ex.Status, ex.Header)
+	part, partly := p.StorablePart(req, ex.Header, ex.Body.Length)
+	wantReason(t, why)
+	wantReason(t, partly)
+	said, _ := p.Directives(ex.Header)
+	if (stored || part) && (said.Private || said.NoStore && !said.MustUnderstand) {
+		t.Fatalf("stored: %v", why)
+	}
+	e := p.Evaluate(req, ex, now)
+	if e.Verdict == Fresh && (e.Age >= e.Lifetime || said.NoCache) || e.StaleIfServerError && !e.StaleIfError || said.NoCache && e.StaleIfError {
+		t.Fatalf("%+v of %+v", e, said)
+	}
+	if p.Evaluate(get(), p.Outdate(ex, now), now).Verdict != MustRevalidate {
+		t.Fatal("outdated, but reusable")
+	}
+	for _, finding := range p.Explain(req, ex, now) {
+		wantReason(t, finding.Reason)
+	}
 }

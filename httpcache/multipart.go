@@ -1,9 +1,6 @@
 package httpcache
 
-import (
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // Multipart is the layout of a multipart/byteranges response (RFC 9110 section 14.6): what has
 // to be written around the bytes of each part, and how long it gets.
@@ -56,20 +53,4 @@ func isBoundary(s string) bool {
 		}
 	}
 	return 0 < len(s) && len(s) <= 70
-}
-
-// contentLength reads Content-Length of a response (RFC 9110 section 8.6). Repeated values
-// have to be equal. It is -1 if there is none or it can't be read.
-func contentLength(lines []string) int64 {
-	length := int64(-1)
-	for _, line := range lines {
-		for member := range strings.SplitSeq(line, ",") {
-			n, err := strconv.ParseUint(trimBlanks(member), 10, 63)
-			if err != nil || length >= 0 && int64(n) != length {
-				return -1
-			}
-			length = int64(n)
-		}
-	}
-	return length
 }

@@ -15,7 +15,7 @@ func normalise(name string, lines []string) string {
 		// HTTP/2 may split it at its own separator (RFC 9113 section 8.2.3).
 		return trimBlanks(strings.Join(lines, "; "))
 	case "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language":
-		if normal, ok := normaliseWeighted(strings.Join(lines, ", ")); ok {
+		if normal, ok := normaliseWeighted(name, strings.Join(lines, ", ")); ok {
 			return normal
 		}
 	}
@@ -43,7 +43,7 @@ func normaliseBlanks(value string) string {
 // section 12.5): names in lower case, weights in their shortest form, sorted, none twice. RFC 9110
 // section 12.5.4 says of languages, too, that their order can't be relied upon. It is not ok
 // if one of the members is not of that form.
-func normaliseWeighted(value string) (normal string, ok bool) {
+func normaliseWeighted(name, value string) (normal string, ok bool) {
 	kept := make([]string, 0, 8)
 	members := list{rest: value}
 	for {
@@ -58,10 +58,23 @@ func normaliseWeighted(value string) (normal string, ok bool) {
 		if !ok || members.broken {
 			return "", false
 		}
+		if name == "Accept-Encoding" {
+			member = codingName(member)
+		}
 		kept = append(kept, member)
 	}
 	slices.Sort(kept)
 	return strings.Join(slices.Compact(kept), ", "), true
+}
+
+// codingName takes the old names of content codings for their present ones (RFC 9110 sections
+// 8.4.1.1 and 8.4.1.3).
+func codingName(member string) string {
+	name, _, _ := strings.Cut(member, ";")
+	if name == "x-gzip" || name == "x-compress" {
+		return member[len("x-"):]
+	}
+	return member
 }
 
 // normaliseRange is the normal form of one member: range *( ";" name "=" value ).

@@ -33,6 +33,8 @@ func TestNormalise(t *testing.T) {
 		{"Accept-Encoding", []string{"gzip;q=1.0, br; q=0.80 ,*;Q=0"}, "*;q=0, br;q=0.8, gzip"},
 		{"Accept-Encoding", []string{"gzip, gzip, , gzip"}, "gzip"},
 		{"Accept-Encoding", []string{""}, ""},
+		{"Accept-Encoding", []string{"X-GZip;q=0.50, x-compress, x-gzipped"}, "compress, gzip;q=0.5, x-gzipped"},
+		{"Accept-Charset", []string{"x-gzip"}, "x-gzip"},
 		{"Accept-Encoding", []string{"gzip;q=2, br"}, "gzip;q=2, br"},
 		{"Accept-Encoding", []string{"gzip;q=0.1234, br"}, "gzip;q=0.1234, br"},
 		{"Accept-Encoding", []string{"gzip;q=.5, br"}, "gzip;q=.5, br"},
