@@ -25,8 +25,8 @@ type body struct {
 	content resource.Body
 	// rest searches for a peer that has the bytes from offset on.
 	rest func(offset int64, avoid map[trust.Key]bool) (*answer, error)
-	// cancel ends a search.
-	cancel context.CancelFunc
+	// release ends a search, and what waits for the end of the context.
+	release func()
 
 	offset  int64              // verified bytes handed out
 	vain    int                // attempts since the last of them
@@ -38,25 +38,26 @@ type body struct {
 	watch   *time.Timer // cuts the answer off when no verified byte comes
 	stalled atomic.Bool // that has happened
 
-	closed atomic.Bool
-
 	mu     sync.Mutex // guards following
 	answer *answer    // nil if it was dropped
+	over   error      // why no more is read: Close, or the end of the context
 }
 
 var errBodyClosed = errors.New("peer: body closed")
 
 // newBody returns the body whose first answer is a. It ends with ctx, and when it is closed.
 func newBody(ctx context.Context, w *Swarm, q resource.Query, a *answer) *body {
-	ctx, cancel := context.WithCancel(ctx)
-	b := &body{swarm: w, content: a.exchange.Body, cancel: cancel,
+	searching, cancel := context.WithCancel(ctx)
+	b := &body{swarm: w, content: a.exchange.Body,
 		breaks: make(map[trust.Key]int), avoid: make(map[trust.Key]bool)}
 	b.rest = func(offset int64, avoid map[trust.Key]bool) (*answer, error) {
-		return w.hunt(ctx, q, w.rest(q, b.content, offset), avoid)
+		return w.hunt(searching, q, w.rest(q, b.content, offset), avoid)
 	}
 	b.watch = time.AfterFunc(w.cfg.Timeouts.Stall, b.cutOff)
 	b.watch.Stop()
 	b.use(a)
+	stop := context.AfterFunc(ctx, func() { b.stop(fmt.Errorf("peer: read body: %w", ctx.Err())) })
+	b.release = func() { stop(); cancel() }
 	return b
 }
 
@@ -66,8 +67,8 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	for b.err == nil {
-		if b.closed.Load() {
-			return 0, errBodyClosed
+		if err := b.stopped(); err != nil {
+			return 0, err
 		}
 		b.startWatch()
 		n, err := b.slice.Read(p)
@@ -85,6 +86,9 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) WriteTo(dst io.Writer) (int64, error) {
 	start := b.offset
 	for b.err == nil {
+		if err := b.stopped(); err != nil {
+			return b.offset - start, err
+		}
 		out := watchedWriter{b: b, dst: dst}
 		b.startWatch()
 		_, err := b.slice.WriteTo(&out)
@@ -94,7 +98,7 @@ func (b *body) WriteTo(dst io.Writer) (int64, error) {
 		}
 		b.goOn(err)
 	}
-	if b.err == io.EOF {
+	if errors.Is(b.err, io.EOF) {
 		return b.offset - start, nil
 	}
 	return b.offset - start, b.err
@@ -121,12 +125,26 @@ func (o *watchedWriter) Write(p []byte) (n int, err error) {
 
 // Close drops the body. It is for good.
 func (b *body) Close() error {
-	b.closed.Store(true)
-	b.cancel()
+	b.release()
+	b.stop(errBodyClosed)
+	return nil
+}
+
+// stop ends the reading, also a Read that is under way, for the first reason given.
+func (b *body) stop(reason error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.over == nil {
+		b.over = reason
+	}
 	b.dropLocked()
-	return nil
+}
+
+// stopped is why no more is to be read, if so.
+func (b *body) stopped() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.over
 }
 
 func (b *body) progress(n int) {
@@ -139,11 +157,16 @@ func (b *body) progress(n int) {
 // goOn decides what follows the end of a slice: the end of the body, another answer
 // or an error. Afterwards there is a slice to read, or b.err is set.
 func (b *body) goOn(err error) {
-	if (err == nil || err == io.EOF) && b.offset == b.content.Length {
+	ended := err == nil || errors.Is(err, io.EOF)
+	if ended && b.offset == b.content.Length {
 		b.end(io.EOF)
 		return
 	}
-	if err == nil || err == io.EOF {
+	if over := b.stopped(); over != nil {
+		b.end(over)
+		return
+	}
+	if ended {
 		err = io.ErrUnexpectedEOF
 	}
 	b.blame(err)
@@ -170,8 +193,8 @@ func (b *body) blame(err error) {
 	a := b.answer
 	b.dropLocked()
 	b.mu.Unlock()
-	if a == nil || b.closed.Load() {
-		return
+	if a == nil {
+		return // stopped
 	}
 	key := a.session.key
 	b.swarm.log.Debug("body broke off", "peer", key, "stalled", b.stalled.Load(), "error", err)
@@ -193,9 +216,9 @@ func (b *body) use(a *answer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.answer = a
-	if b.closed.Load() {
+	if b.over != nil {
 		b.dropLocked()
-		b.err = errBodyClosed
+		b.err = b.over
 	}
 }
 
@@ -213,12 +236,12 @@ func (b *body) cutOff() {
 
 // end makes err final and gives the connection back.
 func (b *body) end(err error) {
-	b.cancel()
+	b.release()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.err = err
-	if b.closed.Load() && err != io.EOF {
-		b.err = errBodyClosed
+	if b.over != nil && !errors.Is(err, io.EOF) {
+		b.err = b.over
 	}
 	b.dropLocked()
 }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -185,4 +186,62 @@ func TestSlowReader(t *testing.T) {
 		}
 		equalBody(t, append(got, rest...), want)
 	})
+}
+
+// Whoever gives a fetch up gets its body's end at once, whatever that waits for, and
+// nobody is asked or dialled for it any more.
+func TestContextGovernsBody(t *testing.T) {
+	for name, read := range map[string]func(io.Reader) error{
+		"read":    func(r io.Reader) error { _, err := readBySmall(r, 1000); return err },
+		"writeTo": func(r io.Reader) error { _, err := writeTo(r); return err },
+	} {
+		for when, after := range map[string]time.Duration{
+			"in a stall":         5 * time.Second,  // the first peer says no more
+			"in a search":        20 * time.Second, // which looks up again
+			"before the reading": 0,
+		} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					defer w.end()
+					a, reader := w.node(), w.node(func(c *Config) { c.Timeouts.Found = time.Second })
+					a.share(page, randomBody(3_000_000))
+					hang := make(chan struct{})
+					defer close(hang)
+					a.breakAt(700_000, func() error { <-hang; return io.ErrUnexpectedEOF })
+					w.announce("example.org", a.addr)
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					c, err := reader.Fetch(ctx, query(page))
+					if err != nil {
+						t.Fatal(err)
+					}
+					w.finder.mu.Lock()
+					w.finder.delay = time.Hour
+					w.finder.mu.Unlock()
+					start := time.Now()
+					if after == 0 {
+						cancel()
+						synctest.Wait()
+					} else {
+						time.AfterFunc(after, cancel)
+					}
+					if err := read(c.Body); !errors.Is(err, context.Canceled) {
+						t.Errorf("read: %v", err)
+					}
+					if d := time.Since(start); d != after {
+						t.Errorf("the end took %v, want %v", d, after)
+					}
+					if err := read(c.Body); !errors.Is(err, context.Canceled) {
+						t.Errorf("read on: %v", err)
+					}
+					synctest.Wait()
+					if busy := reader.Status().Sessions[0].Busy; busy != 0 {
+						t.Errorf("%d questions under way before Close", busy)
+					}
+					c.Body.Close()
+				})
+			})
+		}
+	}
 }

@@ -10,10 +10,13 @@ import (
 )
 
 // Fetch asks peers for a copy and returns the first one whose head is verified. The
-// search ends after [Timeouts.Search], or with ctx. Once there is a copy, ctx counts no more:
-// the body ends with its last byte, an error, its Close, or the end of Run. A body
-// that breaks off, stalls or does not match is continued with the copy of another
-// peer, or with the same peer's if that only broke off, without the reader noticing.
+// search ends after [Timeouts.Search], or with ctx. The copy's Body ends with its last
+// byte, an error, its Close, or ctx, which governs its reading too, and the searches for
+// its rest. A body that breaks off, stalls or does not match is continued with the copy
+// of another peer, or with the same peer's if that only broke off, without the reader
+// noticing.
+//
+// What others may use goes on when ctx has ended: a look-up, and the dial of an address.
 //
 // Errors are a [*FetchError] that wraps [ErrNoPeers], [ErrNotFound], [ErrRefused],
 // [ErrUnverified] or the error of ctx; or [ErrClosed].
@@ -27,7 +30,7 @@ func (w *Swarm) Fetch(ctx context.Context, q resource.Query) (*resource.Copy, er
 	}
 	c := &resource.Copy{
 		Exchange: a.exchange,
-		Body:     newBody(context.WithoutCancel(ctx), w, q, a),
+		Body:     newBody(ctx, w, q, a),
 		Tier:     a.tier,
 		Peer:     a.session.key.String(),
 	}

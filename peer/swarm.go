@@ -99,6 +99,9 @@ func (w *Swarm) start(ctx context.Context, task func(context.Context)) error {
 		return ErrClosed
 	default:
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	select {
 	case w.tasks <- task:
 		return nil
