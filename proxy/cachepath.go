@@ -91,7 +91,7 @@ func (p *Proxy) newFetch(r *request, f found) *fetch {
 		x.fresh = f.ev.Verdict.Reusable()
 		x.usable = x.fresh || f.ev.StaleIfError
 	}
-	pass := x.known == nil && r.in.Method == http.MethodGet && r.in.Header["Range"] != nil
+	pass := x.known == nil && r.in.Method == http.MethodGet && r.in.Header["Range"] != nil && r.source != SourcePeers
 	for _, name := range conditionals {
 		if !pass || name != "Range" && name != "If-Range" {
 			delete(x.fields, name)

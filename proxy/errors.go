@@ -18,6 +18,7 @@ var (
 	errStalled     = errors.New("proxy: peer of the connection stalled")
 	errNotStored   = errors.New("proxy: nothing stored that would do")
 	errNoPeer      = errors.New("proxy: no peer has it")
+	errPrivate     = errors.New("proxy: nothing that peers may be asked for")
 	errUnfit       = errors.New("proxy: the peer's copy is of no use here")
 	errCredentials = errors.New("proxy: proxy credentials missing or wrong")
 	errBadTarget   = errors.New("proxy: request target cannot be forwarded")
@@ -71,6 +72,7 @@ var ownFailures = []struct {
 	{errBudget, failedTimeout},
 	{errStalled, failedTimeout},
 	{errNotStored, failure{504, "", "Not in the store", "Only a stored copy was asked for, and none is here that may be used."}},
+	{errPrivate, failure{504, "destination_unavailable", "Peers are not asked for this", "Only peers were to be asked, but they are only asked for what is public: no private hosts, no secrets in addresses, no credentials."}},
 	{errNoPeer, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy."}},
 	{errUnfit, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy that fits."}},
 	{errCredentials, failure{407, "http_request_denied", "The proxy wants to know you", "Give the name and password of this proxy."}},

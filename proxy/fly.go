@@ -137,7 +137,8 @@ func (p *Proxy) toStore(f *flight, a *answer, body resource.Body) (*resource.Sto
 		if body.Root != a.copy.Exchange.Body.Root {
 			return nil, errUnfit // the fetcher should have noticed
 		}
-		st.Exchange, st.Signer, st.Shareable = a.copy.Exchange, a.copy.Signer, true // see fits
+		st.Exchange, st.Signer = a.copy.Exchange, a.copy.Signer
+		st.Shareable, _ = p.shareableCopy(st.Exchange)
 		return st, nil
 	}
 	ex := *f.outcome.exchange // readers have the other

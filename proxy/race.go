@@ -28,16 +28,20 @@ type race struct {
 	cancel  [2]context.CancelCauseFunc
 	results chan answer
 	pending int
+	started [2]time.Time
 	heard   [2]bool // who has answered
+	hurried bool    // the site is known to fail, and there is a copy to fall back to
 
-	silent   bool     // the origin was asked and has not answered within the patience time
+	silent   bool     // the origin had the patience time and has not answered
 	tried    []string // for the error page
 	fallback answer   // the answer of an origin that failed
 	err      error    // of the contender that counts most: the origin
 }
 
 func (p *Proxy) newRace(f *fetch) *race {
-	return &race{p: p, fetch: f, order: p.order(f), results: make(chan answer, 2)}
+	x := &race{p: p, fetch: f, order: p.order(f), results: make(chan answer, 2)}
+	x.hurried = f.usable && p.health.failing(f.url.Site())
+	return x
 }
 
 // order decides who is asked first. A fresh copy in store makes asking peers needless.
@@ -53,10 +57,19 @@ func (p *Proxy) order(f *fetch) []contender {
 	return []contender{origin, peers}
 }
 
+// patience is how long who is asked first is alone. An origin that failed before gets
+// its chance in time, or it would count as failing as long as somebody asks.
+func (x *race) patience() time.Duration {
+	if x.hurried {
+		return x.p.cfg.Patience / 2
+	}
+	return x.p.cfg.Patience
+}
+
 // budget is how long the race may last. Where a copy is at hand that is as good as
 // what peers have, or the site is known to fail, nobody has to wait that long.
 func (x *race) budget() time.Duration {
-	if x.fetch.fresh || x.fetch.usable && x.p.health.failing(x.fetch.url.Site()) {
+	if x.fetch.fresh || x.hurried {
 		return x.p.cfg.Patience
 	}
 	return x.p.cfg.Budget
@@ -66,11 +79,11 @@ func (x *race) budget() time.Duration {
 // returns the answer of an origin that failed, or the reason for there being none,
 // in both cases with its err set.
 func (x *race) run(ctx context.Context) answer {
-	patience := time.NewTimer(x.p.cfg.Patience)
+	x.startNext(ctx)
+	patience := time.NewTimer(x.patience())
 	defer patience.Stop()
 	budget := time.NewTimer(x.budget())
 	defer budget.Stop()
-	x.startNext(ctx)
 	for x.pending > 0 {
 		select {
 		case a := <-x.results:
@@ -83,7 +96,7 @@ func (x *race) run(ctx context.Context) answer {
 			x.note(ctx, a)
 			x.startNext(ctx)
 		case <-patience.C:
-			x.silent = x.waitsFor(origin)
+			x.silent = x.triedPatience()
 			x.startNext(ctx)
 		case <-budget.C:
 			return x.outOfTime()
@@ -101,6 +114,7 @@ func (x *race) startNext(ctx context.Context) {
 	who := x.order[x.next]
 	x.next++
 	x.pending++
+	x.started[who] = time.Now()
 	ctx, x.cancel[who] = context.WithCancelCause(ctx)
 	ask := x.p.askOrigin
 	if who == peers {
@@ -122,31 +136,39 @@ func (x *race) won(a answer) {
 
 // note keeps what is needed of an answer that is none.
 func (x *race) note(ctx context.Context, a answer) {
-	f := explain(a.err)
 	if a.from == peers {
-		x.tried = append(x.tried, "Peers were asked: "+peerWords(a.err))
+		x.tried = append(x.tried, peerWords(a.err))
 		if x.err == nil && len(x.order) == 1 {
 			x.err = a.err
 		}
 		return
 	}
-	var status badStatusError
-	if errors.As(a.err, &status) {
-		x.tried = append(x.tried, "The site was asked: it answered “"+statusWords(int(status))+"”.")
-	} else {
-		x.tried = append(x.tried, "The site was asked: "+f.title+".")
-	}
+	x.tried = append(x.tried, originWords(a.err))
 	x.err, x.fallback = a.err, a
 	if ctx.Err() == nil && !errors.Is(a.err, ErrLoop) {
 		x.p.health.failed(x.fetch.url.Site())
 	}
 }
 
-func peerWords(err error) string {
-	if errors.Is(err, errUnfit) {
-		return "the copies they have are of no use here."
+func originWords(err error) string {
+	var status badStatusError
+	switch {
+	case errors.As(err, &status):
+		return "The site was asked: it answered “" + statusWords(int(status)) + "”."
+	case errors.Is(err, ErrForbiddenAddress), errors.Is(err, ErrLoop):
+		return "The site was not asked: the proxy does not connect to its address."
 	}
-	return "none has it."
+	return "The site was asked: " + explain(err).title + "."
+}
+
+func peerWords(err error) string {
+	switch {
+	case errors.Is(err, errPrivate):
+		return "Peers were not asked: they are only asked for what is public."
+	case errors.Is(err, errUnfit):
+		return "Peers were asked: the copies they have are of no use here."
+	}
+	return "Peers were asked: none has it."
 }
 
 func statusWords(status int) string {
@@ -159,6 +181,8 @@ func statusWords(status int) string {
 func (x *race) outOfTime() answer {
 	if x.waitsFor(origin) {
 		x.tried = append(x.tried, "The site was asked: no answer in time.")
+	}
+	if x.triedPatience() {
 		x.p.health.failed(x.fetch.url.Site())
 	}
 	if x.waitsFor(peers) {
@@ -171,6 +195,12 @@ func (x *race) outOfTime() answer {
 }
 
 func (x *race) waitsFor(who contender) bool { return x.cancel[who] != nil && !x.heard[who] }
+
+// triedPatience reports whether the origin has been silent for the whole patience
+// time. Less is no reason to call it failing.
+func (x *race) triedPatience() bool {
+	return x.waitsFor(origin) && time.Since(x.started[origin]) >= x.p.cfg.Patience
+}
 
 // lost is the outcome without a good answer.
 func (x *race) lost() answer {

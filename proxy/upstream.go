@@ -145,7 +145,9 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// mayAskPeers keeps to itself whatever is nobody's business (ARCHITECTURE.md, "What may be shared").
+// mayAskPeers keeps to itself whatever is nobody's business (ARCHITECTURE.md, "What
+// may be shared"). A cookie, which most requests have, is no reason not to ask for
+// what others may have got without; nor are other fields, which peers do not learn.
 func (p *Proxy) mayAskPeers(f *fetch) bool {
 	if p.cfg.Peers == nil || f.source == SourceOrigin || !f.whole || f.in.Header["Authorization"] != nil {
 		return false
@@ -154,11 +156,15 @@ func (p *Proxy) mayAskPeers(f *fetch) bool {
 	return shareable && p.dialer.Public(f.url.Host())
 }
 
-// askPeers asks for a copy. Only the selecting fields leave this node.
+// askPeers asks for a copy. Only the selecting fields leave this node. A request
+// that names peers as its only source comes here even if they may not be asked.
 func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
 	a := answer{from: peers, requested: p.cfg.Now()}
-	if p.cfg.Peers == nil { // a request may name peers as its only source all the same
+	if !p.mayAskPeers(f) {
 		a.received, a.err = a.requested, errNoPeer
+		if p.cfg.Peers != nil {
+			a.err = fmt.Errorf("%w: %w", errNoPeer, errPrivate)
+		}
 		return a
 	}
 	q := resource.Query{Method: http.MethodGet, URL: f.url, Header: http.Header{}}
@@ -198,8 +204,7 @@ func (p *Proxy) fits(f *fetch, c *resource.Copy) error {
 	if !httpcache.Matches(f.in.Header, ex) {
 		return fmt.Errorf("%w: another variant", errUnfit)
 	}
-	question := ShareQuestion{Method: ex.Method, URL: ex.URL, Status: ex.Status, Response: ex.Header, PublicHost: true}
-	if ok, why := ShareDecision(question); !ok {
+	if ok, why := p.shareableCopy(ex); !ok {
 		return fmt.Errorf("%w: %s", errUnfit, why)
 	}
 	if f.source == SourcePeers {
@@ -213,6 +218,15 @@ func (p *Proxy) fits(f *fetch, c *resource.Copy) error {
 		return fmt.Errorf("%w: no newer than the stored copy", errUnfit)
 	}
 	return nil
+}
+
+// shareableCopy judges a copy by what is known of its making: of the request, that
+// is the fields that selected it.
+func (p *Proxy) shareableCopy(ex *resource.Exchange) (bool, Reason) {
+	return ShareDecision(ShareQuestion{
+		Method: ex.Method, URL: ex.URL, Request: ex.Selecting, Status: ex.Status, Response: ex.Header,
+		PublicHost: p.dialer.Public(ex.URL.Host()),
+	})
 }
 
 // clean reports whether a header is one of a stored response: without fields for a
