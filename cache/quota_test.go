@@ -42,7 +42,7 @@ func TestQuotaHolds(t *testing.T) {
 			total, n := 0, 0
 			rounds, most := 6, 3000
 			if testing.Short() || raceEnabled {
-				rounds, most = 3, 1000
+				rounds, most = 2, 600
 			}
 			for total < rounds*quota && n < most {
 				var storing sync.WaitGroup

@@ -176,7 +176,7 @@ func TestCommitGivesUpWithItsContext(t *testing.T) {
 func TestLargeBodyInBoundedMemory(t *testing.T) {
 	size := int64(256 << 20)
 	if testing.Short() || raceEnabled {
-		size = 64 << 20
+		size = 24 << 20
 	}
 	s := mustOpen(t, tempFile(t), Config{Quota: 5 * size})
 	block := content(1, 1<<20)
