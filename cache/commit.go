@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -29,18 +30,19 @@ func (s *Store) commitJobs(jobs []*job) {
 	for _, j := range jobs {
 		need += j.pages
 	}
-	s.makeRoom(need)
-	t, err := s.tryJobs(jobs, need)
+	before := s.progress
+	s.noRoom = s.makeRoom(need)
+	err := s.tryJobs(jobs, need, maxEvict)
 	// There were enough free pages, but too few neighbours among them.
 	for try := 0; errors.Is(err, berrors.ErrMaxSizeReached) && try < 3; try++ {
 		s.piece = max(s.piece/4, s.smallestPiece())
-		s.evictOnly(2*need + reserve)
-		t, err = s.tryJobs(jobs, need)
+		s.noRoom = s.evictOnly(2*need + reserve)
+		err = s.tryJobs(jobs, need, 0)
 	}
 	if errors.Is(err, berrors.ErrMaxSizeReached) {
-		err = ErrFull
+		err = s.full()
 	}
-	if t != nil && (t.freed > 0 || len(t.deleted) > 0) && (s.excess(0) > 0 || len(s.pins.drainable(1)) > 0) {
+	if s.progress > before && (s.excess(0) > 0 || len(s.pins.drainable(1)) > 0) {
 		s.queue.wake() // go on with it, although nobody may come
 	}
 	for _, j := range jobs {
@@ -51,11 +53,20 @@ func (s *Store) commitJobs(jobs []*job) {
 	}
 }
 
-// tryJobs is one attempt at a transaction with all jobs. Refused ones have their err
-// set; an error of the transaction itself is returned.
-func (s *Store) tryJobs(jobs []*job, need int64) (*txn, error) {
-	return s.update(func(t *txn) error {
-		if err := t.housekeep(need); err != nil {
+// full is ErrFull, with the reason if it is not that everything is in use.
+func (s *Store) full() error {
+	if s.noRoom != nil && !errors.Is(s.noRoom, berrors.ErrMaxSizeReached) {
+		return fmt.Errorf("%w: evict: %w", ErrFull, s.noRoom)
+	}
+	return ErrFull
+}
+
+// tryJobs is one attempt at a transaction with all jobs, which also evicts up to so
+// many responses. Refused jobs have their err set; an error of the transaction itself
+// is returned.
+func (s *Store) tryJobs(jobs []*job, need int64, evict int) error {
+	_, err := s.update(func(t *txn) error {
+		if err := t.housekeep(need, evict); err != nil {
 			return err
 		}
 		for _, j := range jobs {
@@ -67,6 +78,7 @@ func (s *Store) tryJobs(jobs []*job, need int64) (*txn, error) {
 		}
 		return nil
 	})
+	return err
 }
 
 // isRefusal tells an answer to one job from a failure that concerns all.
@@ -80,7 +92,7 @@ func isRefusal(err error) bool {
 }
 
 // housekeep does a little of what has to be done sometime.
-func (t *txn) housekeep(need int64) error {
+func (t *txn) housekeep(need int64, evict int) error {
 	if t.s.touched.len() >= maxTouched {
 		if err := t.flushTouched(2048); err != nil {
 			return err
@@ -89,37 +101,46 @@ func (t *txn) housekeep(need int64) error {
 	if err := t.drain(); err != nil {
 		return err
 	}
-	return t.evict(t.s.excess(need) - t.freed)
+	return t.evict(t.s.excess(need)-t.freed, need, evict)
 }
 
 // makeRoom evicts in transactions of their own if need pages are not available: what
 // a transaction frees can be used by the next one at the earliest.
-func (s *Store) makeRoom(need int64) {
-	for range 16 {
+func (s *Store) makeRoom(need int64) error {
+	for {
 		missing := need + reserve - s.space().available()
-		if missing <= 0 || s.evictOnly(missing+reserve) == 0 {
-			return
+		if missing <= 0 {
+			return nil
+		}
+		before := s.progress
+		if err := s.evictOnly(missing + reserve); err != nil || s.progress == before {
+			return err
 		}
 	}
 }
 
-// evictOnly frees pages and says how many it freed.
-func (s *Store) evictOnly(pages int64) int64 {
-	t, err := s.update(func(t *txn) error {
-		if err := t.drain(); err != nil {
+// evictOnly frees pages, or as many as it can.
+func (s *Store) evictOnly(pages int64) error {
+	for most := maxEvict; ; most /= 8 {
+		_, err := s.update(func(t *txn) error {
+			if err := t.drain(); err != nil {
+				return err
+			}
+			return t.evict(pages-t.freed, 0, most)
+		})
+		// Deleting takes pages first, and in the end some more than expected.
+		if most == 0 || !errors.Is(err, berrors.ErrMaxSizeReached) {
 			return err
 		}
-		return t.evict(pages - t.freed)
-	})
-	if err != nil {
-		return 0
 	}
-	return t.freed
 }
 
 // update runs f in a write transaction and commits it, if f made it dirty. After it
 // the changes are durable, and visible to readers.
 func (s *Store) update(f func(*txn) error) (t *txn, err error) {
+	if s.cfg.Inspect {
+		return nil, ErrReadOnly
+	}
 	if err := s.damage(); err != nil {
 		return nil, err
 	}
@@ -184,8 +205,22 @@ func (s *Store) publish(t *txn) {
 	s.commits++
 	s.evicted += uint64(t.evicted)
 	s.mu.Unlock()
+	s.countProgress(t)
 	for id := range t.gone {
 		s.cfg.Removed(id)
+	}
+}
+
+// countProgress tells eviction that leads somewhere from one that finds only what is
+// in use: that is over once it has looked at every response and freed nothing.
+func (s *Store) countProgress(t *txn) {
+	switch {
+	case t.freed > 0 || len(t.deleted) > 0:
+		s.fruitless = 0
+		s.progress++
+	case t.looked > 0 && s.fruitless <= t.state.responses:
+		s.fruitless += t.looked
+		s.progress++
 	}
 }
 

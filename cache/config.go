@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,7 +26,9 @@ var (
 	// ErrFull: there is no room below the quota, and nothing that could be evicted; or
 	// the bodies that are being written take half of the quota already. To be taken
 	// like [ErrTooLarge].
-	ErrFull = errors.New("no room: everything stored is in use")
+	ErrFull = errors.New("no room left in the cache")
+	// ErrReadOnly: the store was opened with Config.Inspect.
+	ErrReadOnly = errors.New("opened for reading only")
 	// ErrWeaker: what is stored is better than what was to replace it.
 	ErrWeaker = errors.New("a better response is stored")
 	// ErrClosed: the store, writer or body has been closed.
@@ -48,9 +51,14 @@ const MaxVariants = 32
 
 // Config configures a [Store]. The zero value is usable. It is copied by [Open].
 type Config struct {
-	// Quota bounds the size of the file, in bytes. 0 is DefaultQuota; less than
-	// MinQuota is refused.
+	// Quota bounds the size of the file, in bytes. It is recorded in the file. 0 is
+	// the recorded one, or DefaultQuota if there is none; less than MinQuota is refused.
 	Quota int64
+	// Inspect opens a file that is there for reading only: nothing is evicted or
+	// cleaned up, and not one byte of it changes; a file without write permission will
+	// do. What would change the file returns [ErrReadOnly]. Several processes may
+	// inspect a file at the same time, while no other uses it.
+	Inspect bool
 	// MaxBody bounds a single body, in bytes. 0, or more than that, is a quarter of
 	// the quota.
 	MaxBody int64
@@ -70,15 +78,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// withDefaults leaves the quota, and what depends on it, to withQuota.
 func (c Config) withDefaults() (Config, error) {
-	if c.Quota == 0 {
-		c.Quota = DefaultQuota
-	}
-	if c.Quota < MinQuota {
+	if c.Quota != 0 && c.Quota < MinQuota {
 		return c, fmt.Errorf("quota of %d bytes is below the minimum of %d", c.Quota, MinQuota)
-	}
-	if c.MaxBody <= 0 || c.MaxBody > c.Quota/4 {
-		c.MaxBody = c.Quota / 4
 	}
 	if c.MemoryTier == 0 {
 		c.MemoryTier = DefaultMemoryTier
@@ -96,6 +99,15 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
+}
+
+// withQuota sets the quota, if c leaves it open, to the recorded one; 0 is none.
+func (c Config) withQuota(recorded int64) Config {
+	c.Quota = cmp.Or(c.Quota, recorded, DefaultQuota)
+	if c.MaxBody <= 0 || c.MaxBody > c.Quota/4 {
+		c.MaxBody = c.Quota / 4
+	}
+	return c
 }
 
 // sizes follow from the quota: in a small store everything is smaller, so that a

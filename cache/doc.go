@@ -24,10 +24,14 @@
 //     nobody committed are removed when the file is opened next.
 //   - A weaker copy never replaces a stronger one, an error never replaces a good
 //     response, an older one never a newer one of the same tier: [ErrWeaker].
-//   - The file does not grow past Config.Quota. What was used least recently goes
-//     first, a little in each transaction. A file that is larger when it is opened
-//     (the quota was lowered) is emptied down to the quota and grows no more, but
-//     bbolt does not give the space back to the file system.
+//   - The file does not grow past the quota, which is recorded in it. What was used
+//     least recently goes first, a little in each transaction. A file that is larger
+//     when it is opened (the quota was lowered) is emptied down to the quota, whether
+//     anything is stored meanwhile or not, for which it may grow by a few MiB; bbolt
+//     does not give the space back to the file system.
+//   - Bodies that are being written displace at most half of the quota together, and
+//     nothing at all while they fit into the room that is kept free anyway.
+//   - With Config.Inspect not one byte of the file changes.
 //   - Memory is bounded: by the write queue (16 MiB), the memory tier, one chunk for
 //     each open Writer and 32 bytes for each 16 KiB of a body that is being written.
 //     Writers wait when the queue is full.

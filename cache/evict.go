@@ -45,21 +45,33 @@ func (s *Store) space() space {
 // pages is how many pages a chunk of n bytes takes.
 func (s *Store) pages(n int) int64 { return (int64(n) + chunkOverhead + s.page - 1) / s.page }
 
-// excess is how many pages there are too many if need more are to be taken.
+// excess is how many pages there are too many if need more are to be taken. Bodies
+// that are not committed yet may use a quarter of the headroom: most of them, should
+// they never come to their end, then have driven out nothing.
 func (s *Store) excess(need int64) int64 {
 	sp := s.space()
-	return sp.live() + need - (sp.limit - s.sizes.headroom/s.page)
+	headroom := s.sizes.headroom
+	headroom -= min(s.unrooted.Load(), headroom/4)
+	return sp.live() + need - (sp.limit - headroom/s.page)
 }
 
 // maxEvict bounds the responses that one transaction looks at to evict them.
 const maxEvict = 512
 
-// evict deletes what was used least recently until about so many pages are free. What
-// has been used since it was put into the order, or is open, gets a new place instead.
-func (t *txn) evict(pages int64) error {
+// evictCost is how many pages a transaction takes, at most and before it frees any, to
+// delete or move a response whose record has so many: as bbolt overwrites none, it
+// writes the leaves of the trees anew. That of the record holds others as well.
+func evictCost(record int64) int64 { return 3 + 2*record }
+
+// evict deletes what was used least recently until about so many pages are free, or so
+// many responses have been looked at, or that might take more pages than there are,
+// less those to keep. What has been used since it was put into the order, or is open,
+// gets a new place instead.
+func (t *txn) evict(pages, keep int64, most int) error {
 	end := t.freed + pages
-	for range maxEvict {
-		if t.freed >= end {
+	spare := max(t.budget-keep, reserve/2)
+	for range most {
+		if t.freed >= end || spare <= 0 {
 			return nil
 		}
 		k, _ := t.order.Cursor().First()
@@ -74,31 +86,36 @@ func (t *txn) evict(pages int64) error {
 		if accessed >= t.now {
 			return nil
 		}
-		if err := t.evictOne(accessed, key); err != nil {
+		t.looked++
+		cost, err := t.evictOne(accessed, key)
+		if err != nil {
 			return err
 		}
+		spare -= cost
 	}
 	return nil
 }
 
-func (t *txn) evictOne(accessed int64, key metaKey) error {
+// evictOne returns what it cost, in pages.
+func (t *txn) evictOne(accessed int64, key metaKey) (cost int64, err error) {
 	rec, err := t.record(key)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if rec == nil || rec.accessed != accessed {
 		t.dirty = true // never seen; Verify would report it
-		return t.order.Delete(orderKey(accessed, &key))
+		return 1, t.order.Delete(orderKey(accessed, &key))
 	}
+	cost = evictCost(t.s.pages(rec.size()))
 	if used := t.s.touched.last(key.id()); used > accessed {
-		return t.touch(key, rec, min(used, t.now))
+		return cost, t.touch(key, rec, min(used, t.now))
 	}
 	if rec.body != 0 && t.s.pins.open(rec.body) {
-		return t.touch(key, rec, t.now)
+		return cost, t.touch(key, rec, t.now)
 	}
 	t.evicted++
 	t.freed += 1 + int64(rec.size())/t.s.page
-	return t.deleteResponse(key, rec)
+	return cost, t.deleteResponse(key, rec)
 }
 
 // touch gives a response a new place in the order.

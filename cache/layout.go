@@ -15,7 +15,7 @@ const schemaVersion = 1
 
 // The buckets of the file.
 var (
-	systemBucket  = []byte("system")  // schemaKey, stateKey
+	systemBucket  = []byte("system")  // schemaKey, stateKey, quotaKey
 	metaBucket    = []byte("meta")    // metaKey → record
 	orderBucket   = []byte("order")   // orderKey → nothing: least recently used first
 	bodiesBucket  = []byte("bodies")  // chunkKey → bucket with dataKey → bytes
@@ -26,6 +26,7 @@ var (
 
 	schemaKey = []byte("schema")
 	stateKey  = []byte("state")
+	quotaKey  = []byte("quota") // may be missing
 	dataKey   = []byte("d")
 )
 
@@ -126,4 +127,21 @@ func parseState(b []byte) (st state, err error) {
 	}
 	u := binary.BigEndian.Uint64
 	return state{u(b), int64(u(b[8:])), int64(u(b[16:])), int64(u(b[24:]))}, nil
+}
+
+func formatQuota(quota int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(quota)) }
+
+// parseQuota returns the recorded quota, 0 if none is.
+func parseQuota(b []byte) (int64, error) {
+	if b == nil {
+		return 0, nil
+	}
+	if len(b) != 8 {
+		return 0, fmt.Errorf("%w: quota of %d bytes", ErrCorrupt, len(b))
+	}
+	quota := int64(binary.BigEndian.Uint64(b))
+	if quota < MinQuota {
+		return 0, fmt.Errorf("%w: recorded quota is %d bytes", ErrCorrupt, quota)
+	}
+	return quota, nil
 }

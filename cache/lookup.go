@@ -23,7 +23,7 @@ func (s *Store) Lookup(id resource.ID) ([]*resource.Stored, error) {
 			return nil, fmt.Errorf("cache: lookup: %w", err)
 		}
 	}
-	if len(list) > 0 {
+	if len(list) > 0 && !s.cfg.Inspect {
 		s.touched.add(id, s.clock.use())
 	}
 	return list, nil

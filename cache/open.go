@@ -16,13 +16,18 @@ import (
 // Open opens the cache file at path, or creates it. It returns [ErrLocked] if another
 // process has it, [ErrNewerSchema] or [ErrCorrupt] if it can't be used; the file is
 // then as it was. Bodies that were being written when the file was last used are
-// removed. The caller closes the Store.
+// removed. With Config.Inspect, Open neither creates nor changes anything. The caller
+// closes the Store.
 func Open(path string, cfg Config) (*Store, error) {
 	s, err := open(path, cfg)
-	if err != nil {
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNewerSchema):
+		return nil, fmt.Errorf("cache: open %s: %w (it was left as it is; with the file moved away, the cache starts empty)", path, err)
+	default:
 		return nil, fmt.Errorf("cache: open %s: %w", path, err)
 	}
-	return s, nil
 }
 
 func open(path string, cfg Config) (*Store, error) {
@@ -30,15 +35,18 @@ func open(path string, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := create(path, cfg); err != nil {
-		return nil, err
+	if !cfg.Inspect {
+		if err := create(path, cfg); err != nil {
+			return nil, err
+		}
 	}
-	high, err := inspect(path, cfg)
+	found, err := inspect(path, cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := newStore(cfg)
-	if s.db, s.file, err = openBolt(path, s.options(high)); err != nil {
+	s := newStore(cfg.withQuota(found.quota))
+	s.setQuota = cfg.Quota
+	if s.db, s.file, err = openBolt(path, s.options(found.high)); err != nil {
 		return nil, err
 	}
 	s.db.AllocSize = s.sizes.alloc
@@ -63,6 +71,9 @@ func newStore(cfg Config) *Store {
 
 // options are those for daily use, of a file whose pages end at high.
 func (s *Store) options(high int64) bolt.Options {
+	if s.cfg.Inspect {
+		return bolt.Options{Timeout: s.cfg.LockTimeout, ReadOnly: true, PreLoadFreelist: true}
+	}
 	o := bolt.Options{
 		Timeout:      s.cfg.LockTimeout,
 		FreelistType: bolt.FreelistMapType,
@@ -72,7 +83,7 @@ func (s *Store) options(high int64) bolt.Options {
 	}
 	// The last line of defence: the file can't grow past the quota. If it is larger
 	// already, some room is needed to delete anything at all.
-	limit := max(s.cfg.Quota, high+s.sizes.commit+int64(s.sizes.alloc))
+	limit := max(s.cfg.Quota, high+max(s.sizes.commit, 1<<20)+int64(s.sizes.alloc))
 	if strconv.IntSize == 64 {
 		o.MaxSize = int(limit)
 		// A map that never has to grow: growing it waits for all readers, and lets
@@ -120,6 +131,9 @@ func (s *Store) start() error {
 	}
 	s.nextBody.Store(max(s.state.nextBody, 1))
 	s.measure()
+	if s.cfg.Inspect {
+		return nil
+	}
 	if err := s.sweep(); err != nil {
 		return fmt.Errorf("remove unfinished bodies: %w", err)
 	}
@@ -207,27 +221,43 @@ func fill(path string, cfg Config) error {
 		if err := system.Put(schemaKey, binary.BigEndian.AppendUint64(nil, schemaVersion)); err != nil {
 			return err
 		}
+		if cfg.Quota != 0 {
+			if err := system.Put(quotaKey, formatQuota(cfg.Quota)); err != nil {
+				return err
+			}
+		}
 		return system.Put(stateKey, state{nextBody: 1}.append(nil))
 	})
 	return errors.Join(err, db.Close())
 }
 
+// inspected is what has to be known of a file before it is opened for use.
+type inspected struct {
+	high  int64 // how far its pages reach, in bytes
+	quota int64 // recorded, 0 if none is
+}
+
 // inspect decides whether the file may be used, without writing to it: bbolt would
-// change it at once. It returns how far the pages of the file reach, in bytes.
-func inspect(path string, cfg Config) (high int64, err error) {
+// change it at once.
+func inspect(path string, cfg Config) (found inspected, err error) {
 	// Before bbolt gets to see it, since bbolt believes what the file says.
-	if high, err = inspectFile(path, quickCheck); err != nil {
-		return 0, err
+	if _, err = inspectFile(path, quickCheck); err != nil {
+		return found, err
 	}
 	db, file, err := openBolt(path, bolt.Options{ReadOnly: true, Timeout: cfg.LockTimeout})
 	if err != nil {
-		return 0, err
+		return found, err
 	}
-	err = view(db, func(tx *bolt.Tx) error { return checkSchema(tx) })
+	err = view(db, func(tx *bolt.Tx) (err error) {
+		if err = checkSchema(tx); err == nil {
+			found.quota, err = parseQuota(tx.Bucket(systemBucket).Get(quotaKey))
+		}
+		return err
+	})
 	if err == nil {
-		high, err = checkPages(file, pagesIfNeeded)
+		found.high, err = checkPages(file, pagesIfNeeded)
 	}
-	return high, errors.Join(err, db.Close())
+	return found, errors.Join(err, db.Close())
 }
 
 func inspectFile(path string, depth checkDepth) (int64, error) {

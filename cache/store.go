@@ -23,6 +23,8 @@ type Store struct {
 	file  *os.File // the descriptor of db, for reads that go past its map
 	page  int64    // page size in bytes
 
+	setQuota int64 // that Open was given, to be recorded; 0 for none
+
 	queue   *queue
 	pins    *pins
 	touched touched
@@ -39,6 +41,10 @@ type Store struct {
 	piece  int // how much of a chunk is stored contiguously, in bytes
 	calm   int // transactions since the file grew although it had free pages
 	wedged bool
+	noRoom error // why eviction failed, nil if it did not
+
+	progress  uint64 // transactions that brought eviction further: see countProgress
+	fruitless int64  // responses that it looked at since it freed something
 
 	mu      sync.Mutex
 	state   state
@@ -56,7 +62,7 @@ func (s *Store) Close() error {
 		s.queue.close()
 		<-s.stopped
 		s.tier.close()
-		if s.damage() == nil {
+		if s.damage() == nil && !s.cfg.Inspect {
 			s.finish()
 		}
 		s.closed = s.shut()
@@ -66,6 +72,10 @@ func (s *Store) Close() error {
 	}
 	return nil
 }
+
+// MaxBody is how large a single body can be, in bytes: Config.MaxBody, or what the
+// quota allows.
+func (s *Store) MaxBody() int64 { return s.cfg.MaxBody }
 
 // shut lets go of the file.
 func (s *Store) shut() error {

@@ -28,6 +28,7 @@ type txn struct {
 	condemned []uint64             // bodies that are being deleted
 	deleted   []uint64             // of these, or of the doomed: of which nothing is left
 	doomed    []uint64             // bodies without a root that could not be deleted yet
+	looked    int64                // responses that might have been evicted
 	evicted   int64
 	freed     int64 // pages
 }
@@ -49,16 +50,23 @@ func newTxn(s *Store, tx *bolt.Tx) (*txn, error) {
 	return t, nil
 }
 
-// save writes the counters.
+// save writes the counters, and the quota if it was given to Open: before anything is
+// evicted for it, it is known to the next Open.
 func (t *txn) save() error {
+	system := t.tx.Bucket(systemBucket)
+	if t.s.setQuota != 0 {
+		if err := system.Put(quotaKey, formatQuota(t.s.setQuota)); err != nil {
+			return fmt.Errorf("store quota: %w", err)
+		}
+	}
 	t.state.nextBody = t.s.nextBody.Load()
-	return t.tx.Bucket(systemBucket).Put(stateKey, t.state.append(nil))
+	return system.Put(stateKey, t.state.append(nil))
 }
 
 // spend takes pages from what the file still has.
 func (t *txn) spend(pages int64) error {
 	if pages > t.budget {
-		return ErrFull
+		return t.s.full()
 	}
 	t.budget -= pages
 	return nil

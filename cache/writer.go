@@ -53,6 +53,9 @@ var errWritten = errors.New("the body has been committed already")
 
 // Create returns a Writer for a new body.
 func (s *Store) Create() (*Writer, error) {
+	if s.cfg.Inspect {
+		return nil, fmt.Errorf("cache: create: %w", ErrReadOnly)
+	}
 	select {
 	case <-s.stopped:
 		return nil, fmt.Errorf("cache: create: %w", ErrClosed)

@@ -32,8 +32,15 @@ func (f jsonFlag) print(a *app, v any) error {
 	return json.NewEncoder(a.out).Encode(v)
 }
 
-// withCache calls use with a client of the running node, or else of the stopped node's file.
-func withCache(a *app, use func(*control.Client) error) error {
+// lookInto calls use with a client of the running node, or else of the stopped node's
+// file, which does not change.
+func lookInto(a *app, use func(*control.Client) error) error {
+	return withCache(a, cache.Config{Inspect: true}, use)
+}
+
+// withCache is lookInto for a client that may also change what a stopped node's file
+// holds, if the configuration of the store lets it.
+func withCache(a *app, cfg cache.Config, use func(*control.Client) error) error {
 	client, err := control.Dial(a.ctx, a.common.Data)
 	if err == nil {
 		defer client.Close()
@@ -46,7 +53,7 @@ func withCache(a *app, use func(*control.Client) error) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("no cache to look into: %w", err)
 	}
-	store, err := cache.Open(path, cache.Config{})
+	store, err := cache.Open(path, cfg)
 	if err != nil {
 		return err
 	}
@@ -60,7 +67,7 @@ type lsCmd struct{ jsonFlag }
 
 // Run is called by kong.
 func (c *lsCmd) Run(a *app) error {
-	return withCache(a, func(client *control.Client) error {
+	return lookInto(a, func(client *control.Client) error {
 		table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 		if !c.JSON {
 			_, _ = fmt.Fprintln(table, "STATUS\tSIZE\tAGE\tSTATE\tPROOF\tPUBLIC\tTYPE\tURL")
@@ -93,7 +100,7 @@ type showCmd struct {
 
 // Run is called by kong.
 func (c *showCmd) Run(a *app) error {
-	return withCache(a, func(client *control.Client) error {
+	return lookInto(a, func(client *control.Client) error {
 		found, err := client.Show(a.ctx, c.URL)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.URL, err)
@@ -150,7 +157,7 @@ type catCmd struct{ urlArg }
 
 // Run is called by kong.
 func (c *catCmd) Run(a *app) error {
-	return withCache(a, func(client *control.Client) error {
+	return lookInto(a, func(client *control.Client) error {
 		if err := client.Cat(a.ctx, c.URL, a.out); err != nil {
 			return fmt.Errorf("%s: %w", c.URL, err)
 		}
@@ -165,7 +172,7 @@ type rmCmd struct {
 
 // Run is called by kong.
 func (c *rmCmd) Run(a *app) error {
-	return withCache(a, func(client *control.Client) error {
+	return withCache(a, cache.Config{}, func(client *control.Client) error {
 		n, err := client.Remove(a.ctx, c.URL)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.URL, err)
@@ -182,7 +189,7 @@ type statsCmd struct{ jsonFlag }
 
 // Run is called by kong.
 func (c *statsCmd) Run(a *app) error {
-	return withCache(a, func(client *control.Client) error {
+	return lookInto(a, func(client *control.Client) error {
 		s, err := client.Stats(a.ctx)
 		if err != nil {
 			return err
@@ -207,7 +214,7 @@ type verifyCmd struct{ jsonFlag }
 
 // Run is called by kong.
 func (c *verifyCmd) Run(a *app) error {
-	return withCache(a, func(client *control.Client) error {
+	return lookInto(a, func(client *control.Client) error {
 		report, err := client.Verify(a.ctx, func(problem string) {
 			if c.JSON {
 				_ = c.print(a, control.VerifyLine{Problem: problem})
