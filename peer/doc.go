@@ -139,10 +139,11 @@
 // entry that is removed and added is added. At most 200,000 entries and 524,288
 // bytes.
 //
-// 204 if all is well, 409 for a PATCH before a PUT (the whole is then sent), 413 if it
-// is too large, 429 if it comes too often (more than two per second for long), 400 if
-// it is malformed. The sender gives up after any other status than 204, 409, 429 and
-// 503.
+// 204 if all is well, 408 if it takes longer than ten seconds to arrive, 409 for a
+// PATCH before a PUT (the whole is then sent), 413 if it is too large, 429 if it comes
+// too often (more than two per second for long), 400 if it is malformed. Without an
+// answer, and after 408, 409, 429 and 503, the sender sends the whole later. It gives up
+// after any other status than these and 204.
 //
 // A digest permits questions, orders them and saves those in vain. It proves nothing,
 // and nothing is believed because of it.

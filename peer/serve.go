@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -237,7 +238,10 @@ func (h server) digest(w http.ResponseWriter, r *http.Request) {
 	}
 	status := http.StatusNoContent
 	var tooLarge *http.MaxBytesError
+	var late net.Error
 	switch {
+	case errors.As(err, &late) && late.Timeout():
+		status = http.StatusRequestTimeout
 	case errors.As(err, &tooLarge), errors.Is(err, errDigestLarge):
 		status = http.StatusRequestEntityTooLarge
 	case errors.Is(err, errNoDigest):

@@ -7,14 +7,18 @@ import (
 	"time"
 )
 
-// A digest that leaves things out is not worth to be followed closely.
-const partialDelays = 300
+const (
+	partialDelays = 300 // a digest that leaves things out is not worth to be followed closely
+	maxTellPauses = 32  // to which the pauses after failures grow, each twice the last
+)
 
 // tell sends the other side the digest of the catalog, and then its changes, until
-// ctx ends or the other side does not want it.
+// ctx ends or the other side does not want it. What was not answered in time is made
+// good by the whole digest later, or the other side would hold an old one for ever.
 func (w *Swarm) tell(ctx context.Context, s *session) {
 	var seq uint64
 	whole := true
+	pauses := time.Duration(1)
 	for ctx.Err() == nil {
 		delay := w.cfg.Timeouts.DigestDelay
 		began := time.Now()
@@ -34,10 +38,17 @@ func (w *Swarm) tell(ctx context.Context, s *session) {
 		}
 		switch status {
 		case http.StatusNoContent:
+			pauses = 1
 			// The first change after a quiet time is told at once.
 			if !sleepAfter(ctx, w.cfg.Catalog.changes(seq), 0) || !sleepAfter(ctx, nil, delay-time.Since(began)) {
 				return
 			}
+		case 0, http.StatusRequestTimeout:
+			whole = true
+			if !sleepAfter(ctx, nil, pauses*w.cfg.Timeouts.Stall) {
+				return
+			}
+			pauses = min(2*pauses, maxTellPauses)
 		case http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 			whole = true
 			if !sleepAfter(ctx, nil, 2*delay) {

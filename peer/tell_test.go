@@ -19,12 +19,15 @@ func TestTelling(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		answers []int // statuses, in turn; 204 afterwards
+		answers []int // statuses, in turn, 0 for none; 204 afterwards
 		want    []told
 	}{
 		{"all is well", nil, []told{{"PUT", 0}, {"PATCH", 10 * time.Second}, {"PATCH", 12 * time.Second}}},
 		{"the peer has lost it", []int{204, 409}, []told{{"PUT", 0}, {"PATCH", 10 * time.Second}, {"PUT", 14 * time.Second}}},
 		{"too much for the peer", []int{204, 429}, []told{{"PUT", 0}, {"PATCH", 10 * time.Second}, {"PUT", 14 * time.Second}}},
+		{"too slow", []int{0}, []told{{"PUT", 0}, {"PUT", 30 * time.Second}}},
+		{"too slow for a change", []int{204, 0}, []told{{"PUT", 0}, {"PATCH", 10 * time.Second}, {"PUT", 40 * time.Second}}},
+		{"too slow again and again", []int{408, 0}, []told{{"PUT", 0}, {"PUT", 15 * time.Second}, {"PUT", 60 * time.Second}}},
 		{"the peer does not want it", []int{413}, []told{{"PUT", 0}}},
 		{"the peer does not know it", []int{404}, []told{{"PUT", 0}}},
 	} {
@@ -39,11 +42,15 @@ func TestTelling(t *testing.T) {
 				f.serve(func(rw http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					mu.Lock()
-					defer mu.Unlock()
 					got = append(got, told{r.Method, time.Since(start)})
 					status := http.StatusNoContent
 					if len(got) <= len(c.answers) {
 						status = c.answers[len(got)-1]
+					}
+					mu.Unlock()
+					if status == 0 {
+						<-r.Context().Done()
+						return
 					}
 					rw.WriteHeader(status)
 				})
