@@ -55,9 +55,17 @@ type Response struct {
 	Why       string    `json:"why"` // the cache's reason for fresh or not, in words
 
 	// These are filled in for one URL, not in lists.
+	Explained []Finding   `json:"explained,omitempty"` // the cache's decisions on it, in words
 	Header    http.Header `json:"header,omitempty"`
 	Selecting http.Header `json:"selecting,omitempty"` // request fields that select this variant
 	Signed    []string    `json:"signed,omitempty"`    // Signature-Input of each signature
+}
+
+// Finding is one decision of the cache, and why.
+type Finding struct {
+	Topic   string `json:"topic"`
+	Text    string `json:"text"`
+	Section string `json:"section"` // of the RFC that says so
 }
 
 // Removed is the answer to a removal.

@@ -13,9 +13,7 @@ import (
 func describe(st *resource.Stored) Response {
 	ex := st.Exchange
 	now := time.Now()
-	// The question that a browser would ask: a plain GET.
-	asked := &http.Request{Method: ex.Method, Header: http.Header{}}
-	evaluation := httpcache.Evaluate(asked, ex, now)
+	evaluation := httpcache.Evaluate(plainRequest(ex), ex, now)
 	return Response{
 		URL: ex.URL.String(), Method: ex.Method, Status: ex.Status,
 		Type: ex.Header.Get("Content-Type"), Length: ex.Body.Length,
@@ -27,9 +25,22 @@ func describe(st *resource.Stored) Response {
 	}
 }
 
+// plainRequest is the question that a browser would ask: without conditions, for the
+// variant that is stored.
+func plainRequest(ex *resource.Exchange) *http.Request {
+	header := ex.Selecting.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	return &http.Request{Method: ex.Method, Header: header}
+}
+
 func describeFully(st *resource.Stored) Response {
 	r := describe(st)
 	r.Header, r.Selecting = st.Exchange.Header, st.Exchange.Selecting
+	for _, f := range httpcache.Explain(plainRequest(st.Exchange), st.Exchange, time.Now()) {
+		r.Explained = append(r.Explained, Finding{Topic: f.Topic, Text: f.Reason.Text, Section: f.Reason.Section})
+	}
 	for _, s := range st.Exchange.Signatures {
 		r.Signed = append(r.Signed, s.Input)
 	}

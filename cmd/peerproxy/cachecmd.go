@@ -150,6 +150,10 @@ func printResponse(a *app, r control.Response) {
 	for _, s := range r.Signed {
 		row("signature", "%s", s)
 	}
+	row("", "")
+	for _, f := range r.Explained {
+		row("why: "+f.Topic, "%s (%s)", f.Text, f.Section)
+	}
 	_ = table.Flush()
 }
 
