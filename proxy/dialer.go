@@ -43,6 +43,8 @@ type Dialer struct {
 	// Upstream is another proxy to go through, except to where Resolve leads. It resolves
 	// the names: then only what a name itself tells is checked. nil = there is none.
 	Upstream *Upstream
+	// DoH answers instead of Resolver where a name is resolved here; nil = it is not used.
+	DoH *DoH
 
 	own func(netip.AddrPort) bool  // is it this proxy?
 	via func(target string) string // what this proxy calls itself towards an upstream
@@ -57,6 +59,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		return d.dial(ctx, network, target, true)
 	case d.Upstream != nil:
 		return d.tunnel(ctx, address)
+	case d.DoH != nil:
+		return d.dialResolved(ctx, network, address)
 	}
 	return d.dial(ctx, network, address, false)
 }

@@ -86,8 +86,10 @@ var ownFailures = []struct {
 
 // explain maps every error to what the client is told.
 func explain(err error) failure {
-	if f, ok := explainUpstream(err); ok {
-		return f
+	for _, beside := range []func(error) (failure, bool){explainUpstream, explainDoH} { // not the site's fault
+		if f, ok := beside(err); ok {
+			return f
+		}
 	}
 	for _, own := range ownFailures {
 		if errors.Is(err, own.err) {
