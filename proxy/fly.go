@@ -8,15 +8,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/internal/addr"
 	"github.com/peerproxy/peerproxy/resource"
 )
-
-// commitTime bounds how long a commit may take when the proxy shuts down.
-const commitTime = 30 * time.Second
 
 // fly runs one flight from the first question to the last reader. The context is
 // the flight's own.
@@ -39,16 +35,21 @@ func (p *Proxy) fly(ctx context.Context, f *flight) {
 		return
 	}
 	defer body.Close()
+	broken := func() { x.stall(a.from) }
+	if a.copy != nil { // unlike a response's, its reading need not end with the context
+		broken = func() { x.stall(a.from); _ = body.Close() }
+		defer context.AfterFunc(ctx, broken)()
+	}
 	var w Writer
 	if out.storing {
 		w = p.create()
 		out.storing, out.common = w != nil, out.common && w != nil
 	}
 	if w != nil {
-		f.spool.keep(w)
+		f.spool.keep(w, p.cfg.MaxBody)
 	}
 	p.land(f, out)
-	p.transfer(ctx, f, &a, watch(body, p.cfg.Idle, func() { x.stall(a.from) }), w)
+	p.transfer(ctx, f, &a, watch(body, p.cfg.Idle, broken), w)
 }
 
 // land tells the readers what the flight came to.
@@ -86,6 +87,9 @@ func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Read
 		p.log.Debug("body broken off", "err", causeOf(ctx, err), "url", f.fetch.url.String())
 	}
 	f.spool.finish(err)
+	if err := f.spool.refused(); err != nil {
+		p.notStored(err, f.fetch.url.String())
+	}
 	if w != nil && err == nil && f.spool.keeping() {
 		p.commit(ctx, f, a, w)
 	}
@@ -102,7 +106,7 @@ func (p *Proxy) create() Writer {
 	}
 	w, err := p.cfg.Store.Create()
 	if err != nil {
-		p.log.Warn("response not stored", "err", err)
+		p.notStored(err, "")
 		return nil
 	}
 	return w
@@ -110,14 +114,14 @@ func (p *Proxy) create() Writer {
 
 // commit stores a whole response.
 func (p *Proxy) commit(ctx context.Context, f *flight, a *answer, w Writer) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
-	defer cancel()
+	ctx, end := p.storing.begin(ctx)
+	defer end()
 	st, err := p.toStore(f, a, w.Body())
 	if err == nil {
 		err = w.Commit(ctx, st)
 	}
 	if err != nil {
-		p.log.Debug("response not stored", "err", err, "url", f.fetch.url.String())
+		p.notStored(err, f.fetch.url.String())
 		return
 	}
 	p.hook(st)
@@ -188,11 +192,13 @@ func (p *Proxy) outcome(ctx context.Context, f *fetch, a *answer) (outcome, io.R
 func (p *Proxy) copied(f *fetch, a *answer) (outcome, io.ReadCloser) {
 	out := outcome{
 		exchange: a.copy.Exchange, status: a.copy.Exchange.Status, tier: a.copy.Tier,
-		length: a.copy.Exchange.Body.Length, common: true, storing: true, proto: "1.1",
+		length: a.copy.Exchange.Body.Length, proto: "1.1",
 	}
+	out.storing = p.takes(out.length)
+	out.common = out.storing
 	if f.in.Method == http.MethodHead {
 		_ = a.copy.Body.Close()
-		out.storing = false
+		out.storing, out.common = false, true
 		return out, nil
 	}
 	return out, a.copy.Body
@@ -214,10 +220,16 @@ func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
 		Requested: a.requested, Received: a.received, InitialAge: httpcache.InitialAge(r.Header),
 	}
 	out.exchange = ex
-	out.storing = p.cfg.Store != nil && storable && selects && a.err == nil && storableHere(f, r)
+	out.storing = p.takes(r.ContentLength) && storable && selects && a.err == nil && storableHere(f, r)
 	out.common = out.storing && !httpcache.ParseCacheControl(r.Header).NoCache
 	endToEnd(ex.Header)
 	return out, r.Body
+}
+
+// takes reports whether there is a store for a body of a length, -1 = unknown. What
+// would never be committed must not make it drop what it has.
+func (p *Proxy) takes(length int64) bool {
+	return p.cfg.Store != nil && (p.cfg.MaxBody <= 0 || length <= p.cfg.MaxBody)
 }
 
 // storableHere adds to httpcache's word what only shows in transfer. A body that
@@ -242,14 +254,20 @@ func (p *Proxy) confirmed(ctx context.Context, f *fetch, a *answer) outcome {
 	st.Shareable = old.Shareable && p.shareable(f, a, ex)
 	err := p.sign(ex)
 	if err == nil {
-		err = p.cfg.Store.Freshen(context.WithoutCancel(ctx), st)
+		err = p.freshen(ctx, st)
 	}
 	if err != nil {
-		p.log.Warn("confirmed response not updated", "err", err)
+		p.notStored(err, f.url.String())
 	} else {
 		p.hook(st)
 	}
 	return outcome{stored: st, status: http.StatusNotModified, common: !errors.Is(err, context.Canceled)}
+}
+
+func (p *Proxy) freshen(ctx context.Context, st *resource.Stored) error {
+	ctx, end := p.storing.begin(ctx)
+	defer end()
+	return p.cfg.Store.Freshen(ctx, st)
 }
 
 // endToEnd removes from a response's header what is not for the client or for the

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -34,14 +35,16 @@ type memStore struct {
 	open    int   // Writers and Bodies
 	aborted int   // Writers that were given up
 	limit   int64 // of a body; 0 = none
+	created int   // Writers
 	commit  func(*resource.Stored) error
+	stalls  bool // Commit and Freshen take until their context ends
 	lost    map[resource.Root]bool // bodies that can't be opened
 	lookups int
 }
 
 var (
 	errTooLarge = errors.New("fake store: too large")
-	errWeaker   = errors.New("fake store: weaker")
+	errWeaker   = fmt.Errorf("fake store: %w", ErrWeaker)
 	errDone     = errors.New("fake store: writer is done")
 )
 
@@ -71,10 +74,15 @@ func (s *memStore) Create() (Writer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open++
+	s.created++
 	return &memWriter{store: s, hash: resource.NewHasher()}, nil
 }
 
-func (s *memStore) Freshen(_ context.Context, st *resource.Stored) error {
+func (s *memStore) Freshen(ctx context.Context, st *resource.Stored) error {
+	if s.stalls {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return s.put(st)
 }
 
@@ -194,7 +202,11 @@ func (w *memWriter) ReadAt(p []byte, off int64) (int, error) {
 
 func (w *memWriter) Body() resource.Body { return w.hash.Body() }
 
-func (w *memWriter) Commit(_ context.Context, st *resource.Stored) error {
+func (w *memWriter) Commit(ctx context.Context, st *resource.Stored) error {
+	if w.store.stalls {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if w.store.commit != nil {
 		if err := w.store.commit(st); err != nil {
 			return err

@@ -18,6 +18,9 @@ type Config struct {
 	Store  Store  // nil = nothing is stored
 	Peers  Peers  // nil = nobody but the origin is asked
 	Signer Signer // nil = what is stored bears no signature
+	// MaxBody is the largest body that Store takes, in bytes; 0 = no limit. Larger ones
+	// are passed on only.
+	MaxBody int64
 
 	// Dialer opens all connections, tunnels included; nil = &Dialer{}.
 	Dialer *Dialer
@@ -87,6 +90,8 @@ type Proxy struct {
 	health    *health
 	flights   *flights
 	tunnels   *tunnels
+	storing   storing
+	warned    seldom // of something that was not stored
 }
 
 // New makes a proxy. It fails if the pseudonym can't be used.
@@ -135,8 +140,10 @@ func newTransport(d *Dialer) *http.Transport {
 // that come later are refused. An http.Server around the proxy is to be shut down
 // first, so that answers which can still be finished are.
 func (p *Proxy) Close() error {
+	p.storing.closing()
 	p.tunnels.close()
 	p.flights.close()
+	p.storing.closed()
 	p.closeIdle()
 	return nil
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"sync"
@@ -28,6 +29,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return 
 // small window that moves on with the slowest reader.
 type spool struct {
 	writer Writer // nil: not to be stored; set before the filling
+	limit  int64  // of what the writer is given; 0 = none
 
 	mu      sync.Mutex
 	kept    int64     // bytes [0, kept) are read from the writer
@@ -35,6 +37,7 @@ type spool struct {
 	offset  int64     // of the first byte in window; never less than kept
 	end     int64     // bytes received so far
 	failed  bool      // the store did not take all
+	reason  error     // why it did not, nil if it was not asked
 	err     error     // nil: more to come; io.EOF: whole; else broken off
 	readers map[*reader]struct{}
 	grown   signal // for readers: more bytes, or the end
@@ -63,11 +66,15 @@ func newSpool() *spool {
 	return &spool{failed: true, readers: map[*reader]struct{}{}}
 }
 
-// keep makes the store take the bytes. It comes before the filling.
-func (s *spool) keep(w Writer) {
+// errTooLong says that a body turned out to be longer than the store takes.
+var errTooLong = errors.New("proxy: body is longer than what may be stored")
+
+// keep makes the store take the bytes, up to a limit (0 = none). It comes before the
+// filling.
+func (s *spool) keep(w Writer, limit int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.writer, s.failed = w, false
+	s.writer, s.failed, s.limit = w, false, limit
 }
 
 // unread reports whether there is no reader.
@@ -93,6 +100,13 @@ func (s *spool) keeping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.failed && (s.err == nil || s.err == io.EOF)
+}
+
+// refused is why the store did not take all that it was to take, if so.
+func (s *spool) refused() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
 }
 
 // size is how many bytes have come so far.
@@ -132,11 +146,14 @@ func (s *spool) add(b []byte) (pass bool) {
 	if s.failed { // only this goroutine changes it
 		return true
 	}
-	_, err := s.writer.Write(b)
+	err := errTooLong
+	if s.limit <= 0 || s.kept+int64(len(b)) <= s.limit { // kept is changed by this goroutine only
+		_, err = s.writer.Write(b)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.failed = true
+		s.failed, s.reason = true, err
 		s.offset = s.kept
 		return true
 	}

@@ -36,7 +36,7 @@ func TestSpoolProperty(t *testing.T) {
 		w, _ := store.Create()
 		defer w.Abort()
 		if stored {
-			s.keep(w)
+			s.keep(w, 0)
 		}
 		var wg sync.WaitGroup
 		for i, rd := range readers {

@@ -2,10 +2,15 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/peerproxy/peerproxy/resource"
 )
+
+// ErrWeaker is what a Commit or Freshen wraps that the store refuses because it has
+// something better. All other errors are told to the user.
+var ErrWeaker = errors.New("proxy: a better response is stored")
 
 // Store keeps responses. All methods are called from many goroutines at once. The
 // proxy consumes it; nil means that nothing is kept.
@@ -17,7 +22,8 @@ type Store interface {
 	OpenBody(st *resource.Stored) (Body, error)
 	// Create begins to store a response.
 	Create() (Writer, error)
-	// Freshen replaces the exchange of a stored variant whose body stays the same.
+	// Freshen replaces the exchange of a stored variant whose body stays the same. It
+	// gives up when the context ends.
 	Freshen(ctx context.Context, st *resource.Stored) error
 }
 
@@ -39,7 +45,8 @@ type Writer interface {
 	// Body describes what has been written.
 	Body() resource.Body
 	// Commit stores the response, whose Exchange.Body is that of Body. It may refuse
-	// to replace something better, which is no harm.
+	// to replace something better, which is no harm: [ErrWeaker]. It gives up when the
+	// context ends.
 	Commit(ctx context.Context, st *resource.Stored) error
 	// Abort ends the Writer. What has not been committed is dropped.
 	Abort() error
