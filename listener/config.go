@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -53,6 +54,11 @@ type Config struct {
 	// do not limit messages. 0 = 64 KiB, the size at which throughput stops growing.
 	// Write buffers are shared: an idle connection has none.
 	ReadBufferSize, WriteBufferSize int
+
+	// WrapConn, if not nil, may put something around each accepted connection, below
+	// TLS. It is called before anything is read, for one connection after the other, and
+	// must return at once. Over TLS, NetConn of the *tls.Conn is what it returned.
+	WrapConn func(net.Conn) net.Conn
 
 	// Mapper asks the gateway to map the port, if not nil. Only the address that is
 	// listened on is mapped.
@@ -126,6 +132,9 @@ func (cfg Config) withDefaults() Config {
 	setDefault(&cfg.Description, "WebSocket listener")
 	if cfg.CheckOrigin == nil {
 		cfg.CheckOrigin = noOrigin
+	}
+	if cfg.WrapConn == nil {
+		cfg.WrapConn = func(c net.Conn) net.Conn { return c }
 	}
 	if cfg.Notify == nil {
 		cfg.Notify = func(Status) {}

@@ -19,6 +19,7 @@ type guard struct {
 	net.Listener
 	maxAll, maxPerIP int
 	timeout          time.Duration
+	wrap             func(net.Conn) net.Conn
 
 	mu   sync.Mutex
 	open map[net.Conn]*handshake
@@ -34,7 +35,7 @@ type handshake struct {
 
 func newGuard(l net.Listener, cfg Config) *guard {
 	return &guard{
-		Listener: l, maxAll: cfg.MaxHandshakes, maxPerIP: cfg.MaxHandshakesPerIP, timeout: cfg.HandshakeTimeout,
+		Listener: l, maxAll: cfg.MaxHandshakes, maxPerIP: cfg.MaxHandshakesPerIP, timeout: cfg.HandshakeTimeout, wrap: cfg.WrapConn,
 		open: map[net.Conn]*handshake{}, byIP: map[netip.Prefix]int{},
 	}
 }
@@ -46,6 +47,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		conn = g.wrap(conn)
 		if g.admit(conn) {
 			return conn, nil
 		}

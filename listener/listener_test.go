@@ -54,6 +54,27 @@ func TestTLSStateIsReachable(t *testing.T) {
 	}
 }
 
+// wrapped is what a program puts around its connections.
+type wrapped struct{ net.Conn }
+
+func TestWrapConnIsBelowTLS(t *testing.T) {
+	for name, cfg := range map[string]Config{"TLS": {TLS: serverTLS(t)}, "plain": {}} {
+		t.Run(name, func(t *testing.T) {
+			cfg.WrapConn = func(c net.Conn) net.Conn { return wrapped{c} }
+			cfg.MaxHandshakesPerIP = 1
+			l := open(t, cfg)
+			for range 3 { // each handshake ends for the limit, too
+				client := mustDial(t, l)
+				server := mustAccept(t, l)
+				passes(t, client, server)
+				if conn, ok := raw(server.NetConn()).(wrapped); !ok {
+					t.Errorf("below TLS is %T", conn)
+				}
+			}
+		})
+	}
+}
+
 // Order of preference is the listener's (RFC 6455 section 4.2.2, item 5 under
 // /subprotocol/), whether the client uses one field line or several.
 func TestSubprotocolSelection(t *testing.T) {

@@ -30,8 +30,9 @@ type rawConn struct {
 	buf  []byte
 }
 
-// WrapConn prepares an accepted TCP connection, below TLS, for faster sending. To
-// use it is optional: an [Accepter] may also give connections without it.
+// WrapConn prepares an accepted TCP connection, below TLS, for faster sending. It is
+// meant for those who make an [Accepter], as a hook at their listening socket. To use it
+// is optional.
 func WrapConn(c net.Conn) net.Conn {
 	raw := &rawConn{Conn: c}
 	raw.upgraded.Store(true) // the limit is the server's task

@@ -44,6 +44,10 @@ type upgrader struct {
 }
 
 func newUpgrader(t testing.TB, ln net.Listener) *upgrader {
+	return newPlainUpgrader(t, wrapping{ln})
+}
+
+func newPlainUpgrader(t testing.TB, ln net.Listener) *upgrader {
 	config, err := TLSConfig()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +70,7 @@ func newUpgrader(t testing.TB, ln net.Listener) *upgrader {
 		}),
 	}
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(tls.NewListener(wrapping{ln}, config)) })
+	serving.Go(func() { _ = server.Serve(tls.NewListener(ln, config)) })
 	u.stop = func() {
 		close(done)
 		_ = server.Close()
