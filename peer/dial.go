@@ -175,6 +175,7 @@ func (w *Swarm) dial(ctx context.Context, a netip.AddrPort) (*session, error) {
 			return raw, nil
 		},
 	}
+	//nolint:bodyclose // of an upgraded connection; the library gives it nothing to close
 	ws, resp, err := d.DialContext(ctx, "wss://"+a.String()+"/", nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)

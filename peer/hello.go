@@ -98,7 +98,7 @@ func parseHello(b []byte) (hello, error) {
 }
 
 func (h *hello) setField(kind byte, value []byte) error {
-	ok := true
+	var ok bool
 	switch kind {
 	case fieldRole:
 		if ok = len(value) == 1 && (value[0] == byte(roleDialler) || value[0] == byte(roleAcceptor)); ok {

@@ -98,7 +98,7 @@ func (h server) resource(w http.ResponseWriter, r *http.Request) {
 		empty(w, http.StatusServiceUnavailable)
 		return
 	}
-	defer shared.Close()
+	defer func() { _ = shared.Close() }() // it was only read
 	if err := h.give(w, r, shared); err != nil {
 		h.swarm.log.Debug("give copy", "peer", h.session.key, "error", err)
 	}

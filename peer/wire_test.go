@@ -107,7 +107,7 @@ func FuzzFrameGuard(f *testing.F) {
 			b = b[n:]
 		}
 		same := whole.frames == pieces.frames && whole.carried == pieces.carried && whole.asked == pieces.asked && whole.skip == pieces.skip
-		if want != got || want == nil && !same {
+		if !errors.Is(got, want) || want == nil && !same {
 			t.Fatalf("%v, in pieces %v", want, got)
 		}
 	})

@@ -74,7 +74,7 @@ func (c *wsConn) Read(p []byte) (int, error) {
 			c.r = r
 		}
 		n, err := c.r.Read(p)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			c.r, err = nil, nil
 		}
 		if err == nil {
