@@ -47,6 +47,9 @@ type Config struct {
 	AllowPrivate bool     // destinations and peers may be special addresses
 	Resolve      []string // HOST:PORT:ADDR:PORT overrides
 
+	Upstream string // URL of a proxy that origins are reached through; "" is none
+	DoH      string // URL of the DNS-over-HTTPS server that origins' names are looked up with; "" asks the system
+
 	Trust []string // node keys whose copies are taken, or "any"
 
 	ReadyFile string // is written when all is up; "" writes none

@@ -87,8 +87,13 @@ func (n *Node) readSettings() (err error) {
 	if n.auth, err = proxyAuth(n.cfg.ProxyAuth); err != nil {
 		return err
 	}
-	n.dialer, err = n.cfg.dialer()
-	return err
+	if n.dialer, err = n.cfg.dialer(); err != nil {
+		return err
+	}
+	if n.dialer.DoH != nil {
+		n.closeLater(n.dialer.DoH.Close)
+	}
+	return nil
 }
 
 // openFiles takes possession of the data directory: the store's lock is the node's.

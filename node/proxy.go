@@ -17,8 +17,11 @@ func keyFile(dataDir string) string   { return filepath.Join(dataDir, "node.key"
 func nodesFile(dataDir string) string { return filepath.Join(dataDir, "dht.nodes") }
 
 // dialer opens connections to origins as the configuration says.
-func (c Config) dialer() (*proxy.Dialer, error) {
+func (c Config) dialer() (_ *proxy.Dialer, err error) {
 	dialer := &proxy.Dialer{AllowPrivate: c.AllowPrivate}
+	if dialer.Upstream, err = c.upstream(); err != nil {
+		return nil, err
+	}
 	for _, text := range c.Resolve {
 		rule, err := proxy.ParseResolve(text)
 		if err != nil {
@@ -26,7 +29,8 @@ func (c Config) dialer() (*proxy.Dialer, error) {
 		}
 		dialer.Resolve = append(dialer.Resolve, rule)
 	}
-	return dialer, nil
+	dialer.DoH, err = c.doh()
+	return dialer, err
 }
 
 func (n *Node) openProxy() (err error) {

@@ -33,6 +33,10 @@
 //     are not forwarded. Requests that come back are answered by 508.
 //   - Special addresses are refused when they are dialled ([Dialer]), after the
 //     resolution of the name.
+//   - An upstream proxy ([Upstream]) resolves names itself: then special addresses are
+//     refused where the name tells them, and what comes through it is never shared, since
+//     nobody here can tell whether it is public. Its failures are told from the site's.
+//   - DNS over HTTPS ([DoH]) has no way back to plain DNS.
 //   - Peers are asked for public hosts only, and learn the URL's ID and the fields
 //     of resource.SelectingFields, never cookies or credentials.
 //   - Every answer bears Cache-Status (RFC 9211) and Proxy-Status (RFC 9209), except
