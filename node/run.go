@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/peerproxy/peerproxy/control"
+	"github.com/peerproxy/peerproxy/listener"
 	"github.com/peerproxy/peerproxy/listener/portmap"
 )
 
@@ -67,6 +68,9 @@ func (n *Node) servePeers(ctx context.Context) error {
 	err := n.swarm.Run(ctx, n.listener)
 	if stop() {
 		return err
+	}
+	if errors.Is(err, listener.ErrClosed) { // as it was told to
+		err = nil
 	}
 	return errors.Join(err, <-closed)
 }
