@@ -53,6 +53,8 @@ func (p *Proxy) forwardReason(r *request, f found) string {
 		return fwdURIMiss
 	case !f.ev.Verdict.Reusable() && f.ev.Age < f.ev.Lifetime:
 		return fwdRequest
+	case f.ev.Verdict.Reusable():
+		return fwdMiss
 	}
 	return fwdStale
 }
@@ -271,8 +273,12 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 		failed.kind = "" // the origin did answer: received-status says all
 	}
 	if x.usable {
-		stale := cacheStatus{fwd: fwdStale, fwdStatus: out.status, ttl: p.ttl(x, x.known), hasTTL: true, collapsed: cs.collapsed, detail: "stale-if-error"}
-		if p.serveStored(w, x.request, x.known, stale, proxyStatus{kind: failed.kind, received: out.status}) {
+		instead := cs
+		instead.ttl, instead.hasTTL, instead.detail = p.ttl(x, x.known), true, "stale-if-error"
+		if instead.ttl > 0 { // it was not for its age that the origin was asked
+			instead.detail = "origin-failed"
+		}
+		if p.serveStored(w, x.request, x.known, instead, failed.proxyStatus(out.status)) {
 			return
 		}
 	}

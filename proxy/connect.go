@@ -109,7 +109,7 @@ func hijack(w http.ResponseWriter) (net.Conn, error) {
 		return conn, nil
 	}
 	// The client did not wait for the answer.
-	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	early, _ := rw.Peek(rw.Reader.Buffered())
 	return &earlyConn{Conn: conn, early: append([]byte(nil), early...)}, nil
 }
 

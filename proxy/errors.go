@@ -23,6 +23,8 @@ var (
 	errCredentials = errors.New("proxy: proxy credentials missing or wrong")
 	errBadTarget   = errors.New("proxy: request target cannot be forwarded")
 	errNotProxied  = errors.New("proxy: request to the proxy itself")
+	errBadUpload   = errors.New("proxy: content of the request is malformed or broken off")
+	errSlowUpload  = errors.New("proxy: content of the request did not come in time")
 	errPort        = errors.New("proxy: port is not for tunnels")
 	errProtocol    = errors.New("proxy: answer breaks the rules of HTTP")
 	errNoHijack    = errors.New("proxy: connection cannot become a tunnel")
@@ -43,6 +45,14 @@ type failure struct {
 	kind   string
 	title  string
 	text   string
+}
+
+// proxyStatus is the failure for programs; what failed stands in words beside it.
+func (f failure) proxyStatus(received int) proxyStatus {
+	if f.kind == "" {
+		return proxyStatus{received: received}
+	}
+	return proxyStatus{kind: f.kind, received: received, details: f.title}
 }
 
 // Failures that several errors share.
@@ -78,6 +88,8 @@ var ownFailures = []struct {
 	{errCredentials, failure{407, "http_request_denied", "The proxy wants to know you", "Give the name and password of this proxy."}},
 	{errBadTarget, failure{400, "http_request_error", "This address cannot be fetched", "The proxy forwards addresses that begin with http:// or https:// and name a host."}},
 	{errNotProxied, failure{400, "http_request_error", "This is a proxy", "Set this address and port as the HTTP proxy in your browser or system, then browse as usual. As a site of its own it has nothing to show."}},
+	{errBadUpload, failure{400, "http_request_error", "The request is not complete", "What was to be sent to the site broke off or is not valid HTTP."}},
+	{errSlowUpload, failure{408, "http_request_error", "The request did not come in time", "What was to be sent to the site stopped coming."}},
 	{errPort, failure{403, "http_request_denied", "Port not allowed", "Tunnels to this port are not allowed, since no web server listens there."}},
 	{errProtocol, failedProtocol},
 	{errNoHijack, failure{501, "http_request_error", "No tunnel possible", "This kind of connection cannot become a tunnel."}},

@@ -37,7 +37,7 @@ type memStore struct {
 	limit   int64 // of a body; 0 = none
 	created int   // Writers
 	commit  func(*resource.Stored) error
-	stalls  bool // Commit and Freshen take until their context ends
+	stalls  bool                   // Commit and Freshen take until their context ends
 	lost    map[resource.Root]bool // bodies that can't be opened
 	lookups int
 }

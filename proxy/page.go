@@ -65,7 +65,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, rep report) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Status", p.names.cacheStatus(rep.cache))
-	h.Set("Proxy-Status", p.names.proxyStatus(proxyStatus{kind: rep.kind, received: rep.received}))
+	h.Set("Proxy-Status", p.names.proxyStatus(rep.proxyStatus(rep.received)))
 	if rep.status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", `Basic realm="`+p.names.pseudonym+`", charset="UTF-8"`)
 	}

@@ -2,11 +2,14 @@ package proxy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -29,7 +32,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 	}
 	response, err := p.transport.RoundTrip(out)
 	hints.stop()
-	if err == nil {
+	if err = blame(out, err); err == nil {
 		err = impossibleStatus(response.StatusCode)
 	}
 	if response != nil {
@@ -46,7 +49,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) passing(ctx context.Context, w http.ResponseWriter, r *http.Request) *http.Request {
 	out := outgoing(ctx, r, p.fields(r))
 	if r.ContentLength != 0 {
-		out.Body = &upload{r.Body, http.NewResponseController(w), p.cfg.Idle}
+		out.Body = &upload{ReadCloser: r.Body, control: http.NewResponseController(w), idle: p.cfg.Idle}
 		out.ContentLength = r.ContentLength
 		out.Trailer = r.Trailer // the same map: it is filled in while the body is read
 	}
@@ -59,14 +62,51 @@ type upload struct {
 	io.ReadCloser
 	control *http.ResponseController
 	idle    time.Duration
+
+	mu     sync.Mutex // the transport reads in a goroutine of its own
+	failed error
 }
 
 func (u *upload) Read(p []byte) (int, error) {
 	_ = u.control.SetReadDeadline(time.Now().Add(u.idle))
 	n, err := u.ReadCloser.Read(p)
+	if u.fails(err) {
+		// The deadline stays: net/http would wait for the rest before it answers.
+		return n, err
+	}
 	// net/http goes on reading to notice when the client leaves: that has no deadline.
 	_ = u.control.SetReadDeadline(time.Time{})
 	return n, err
+}
+
+// fails keeps an error if it is the client's. A body that is closed is one of which
+// the transport has had enough.
+func (u *upload) fails(err error) bool {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, http.ErrBodyReadAfterClose) {
+		return false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.failed = err
+	return true
+}
+
+// blame tells whether an exchange failed because of the client, whose content did
+// not come in the form or length that it should have, and not because of the origin.
+func blame(out *http.Request, err error) error {
+	u, ok := out.Body.(*upload)
+	if err == nil || !ok {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.failed == nil:
+		return err
+	case errors.Is(u.failed, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: %w", errSlowUpload, u.failed)
+	}
+	return fmt.Errorf("%w: %w", errBadUpload, u.failed)
 }
 
 // passBack sends an origin's response to the client.

@@ -19,8 +19,8 @@ func secretPath(path string) bool {
 			return true
 		}
 		name = unescapedSegment(name)
-		last := i == len(segments)-1
-		if !(last && staticFile(name)) && randomSegment(name, content) {
+		file := i == len(segments)-1 && staticFile(name)
+		if !file && randomSegment(name, content) {
 			return true
 		}
 		content = content || contentDirs[strings.ToLower(name)]

@@ -25,8 +25,11 @@ type part struct {
 // stored body can't be read.
 func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stored, cs cacheStatus, ps proxyStatus) bool {
 	ex := st.Exchange
-	if st.Tier != resource.Origin && ps.details == "" {
-		ps.details = tierWords(st.Tier)
+	if st.Tier != resource.Origin {
+		if ps.details != "" {
+			ps.details += "; "
+		}
+		ps.details += tierWords(st.Tier)
 	}
 	if modifiable(ex.Status) && httpcache.NotModified(r.in.Header, ex) {
 		p.describe(w.Header(), ex, notModifiedFields, "1.1", cs, ps)
@@ -114,11 +117,11 @@ func readFull(body io.ReaderAt, buf []byte, offset, end int64) (int, error) {
 func writePartHeader(w http.ResponseWriter, ex *resource.Exchange, piece part) {
 	h := w.Header()
 	length := piece.length
-	switch {
-	case piece.status == http.StatusPartialContent:
+	switch piece.status {
+	case http.StatusPartialContent:
 		h["Content-Range"] = []string{"bytes " + strconv.FormatInt(piece.offset, 10) + "-" +
 			strconv.FormatInt(piece.offset+length-1, 10) + "/" + strconv.FormatInt(ex.Body.Length, 10)}
-	case piece.status == http.StatusRequestedRangeNotSatisfiable:
+	case http.StatusRequestedRangeNotSatisfiable:
 		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(ex.Body.Length, 10)}
 		delete(h, "Content-Encoding")
 		h["Content-Type"] = nil
@@ -227,7 +230,7 @@ func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader) err
 			}
 		}
 		n, err := rd.read(ctx, *buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

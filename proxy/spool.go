@@ -99,7 +99,7 @@ func (s *spool) open() *reader {
 func (s *spool) keeping() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.failed && (s.err == nil || s.err == io.EOF)
+	return !s.failed && (s.err == nil || errors.Is(s.err, io.EOF))
 }
 
 // refused is why the store did not take all that it was to take, if so.

@@ -43,7 +43,7 @@ func TestSpoolProperty(t *testing.T) {
 			wg.Go(func() {
 				defer rd.leave()
 				got, err := drain(ctx, rd, steps[i])
-				if !bytes.Equal(got, pattern(0, size)) || (err == io.EOF) == broken {
+				if !bytes.Equal(got, pattern(0, size)) || errors.Is(err, io.EOF) == broken {
 					rt.Errorf("reader %d: %d of %d bytes, %v", i, len(got), size, err)
 				}
 			})
@@ -101,7 +101,7 @@ func TestSpoolDribble(t *testing.T) {
 	if len(s.window) > 6 {
 		t.Errorf("%d buffers", len(s.window))
 	}
-	if got, err := drain(t.Context(), rd, 1000); err != io.EOF || !bytes.Equal(got, pattern(0, size)) {
+	if got, err := drain(t.Context(), rd, 1000); !errors.Is(err, io.EOF) || !bytes.Equal(got, pattern(0, size)) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

@@ -14,6 +14,7 @@ const (
 	fwdMethod   = "method"    // nor for this method
 	fwdURIMiss  = "uri-miss"  // nothing stored for the URL
 	fwdVaryMiss = "vary-miss" // stored, but no variant fits
+	fwdMiss     = "miss"      // stored and fresh, but from a peer who is not trusted
 	fwdRequest  = "request"   // stored and fresh, but the request wants it validated
 	fwdStale    = "stale"     // stored, but stale
 )

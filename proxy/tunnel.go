@@ -56,7 +56,7 @@ func (t *tunnels) run(client, upstream io.ReadWriteCloser, idle time.Duration) {
 		return
 	}
 	defer leave()
-	defer both.Close()
+	defer func() { _ = both.Close() }()
 	timer := time.AfterFunc(idle, func() { _ = both.Close() })
 	defer timer.Stop()
 	done := make(chan struct{})

@@ -39,6 +39,7 @@ func (p *Proxy) upgrade(w http.ResponseWriter, r *http.Request) {
 		defer out.Body.Close()
 	}
 	response, err := p.transport.RoundTrip(out)
+	err = blame(out, err)
 	// From here on the end of the client's request context means no more than that
 	// its connection was taken over.
 	if !stop() && err == nil {
