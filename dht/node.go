@@ -167,7 +167,11 @@ func (n *Node) run(ctx context.Context) error {
 func (n *Node) logReady() {
 	for _, f := range n.families {
 		_, answers, _ := f.round.get()
-		n.cfg.Logger.Info("dht: bootstrapped", "network", f.network, "answers", answers)
+		if answers == 0 {
+			n.cfg.Logger.Info("dht: no other node answered yet", "network", f.network)
+			continue
+		}
+		n.cfg.Logger.Info("dht: joined", "network", f.network, "answers", answers)
 	}
 }
 
