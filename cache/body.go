@@ -83,7 +83,7 @@ func (s *Store) openRoot(root resource.Root) (*Body, error) {
 	b := &Body{store: s, length: r.length, body: r.body, outboard: r.outboard}
 	// It may have been deleted before acquire. Now it can't be any more.
 	if again, err := s.rootRecord(root); err != nil || again.body != r.body {
-		b.Close()
+		_ = b.Close()
 		return nil, errors.Join(ErrNotFound, err)
 	}
 	if r.length <= memoryMax {
@@ -106,7 +106,7 @@ func (s *Store) rootRecord(root resource.Root) (r *rootRecord, err error) {
 
 // load brings a small body into memory, and lets go of it in the file.
 func (s *Store) load(root resource.Root, b *Body) (*Body, error) {
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	data := make([]byte, b.length)
 	if _, err := b.ReadAt(data, 0); err != nil {
 		return nil, err

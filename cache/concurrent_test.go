@@ -118,7 +118,7 @@ func readConcurrently(s *Store, id resource.ID, bodies map[resource.Root][]byte)
 		got, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
 		b.Close()
 		if err != nil || !bytes.Equal(got, bodies[st.Exchange.Body.Root]) || st.Exchange.ID() != id {
-			return fmt.Errorf("read %d bytes of %s: %v", len(got), st.Exchange.URL, err)
+			return fmt.Errorf("read %d bytes of %s: %w", len(got), st.Exchange.URL, err)
 		}
 	}
 	return nil

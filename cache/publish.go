@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -173,7 +174,7 @@ func (p *publication) submit(ctx context.Context) error {
 
 // orContext is the context's error in place of errCanceled.
 func orContext(ctx context.Context, err error) error {
-	if err == errCanceled {
+	if errors.Is(err, errCanceled) {
 		return ctx.Err()
 	}
 	return err

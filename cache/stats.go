@@ -3,7 +3,7 @@ package cache
 // Stats are figures of a store.
 type Stats struct {
 	Responses   int64 // stored
-	Bodies      int64 // that are stored on their own, equal ones once
+	Bodies      int64 // stored on their own, equal ones once; very small ones are beside their response and don't count
 	BodyBytes   int64 // of all bodies, equal ones once unless they are very small
 	FileBytes   int64 // size of the file
 	UsedBytes   int64 // of it that hold something

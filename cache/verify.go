@@ -12,29 +12,11 @@ import (
 	"github.com/peerproxy/peerproxy/resource"
 )
 
-// Problem is one thing that Verify found to be wrong.
-type Problem struct {
-	ID   resource.ID   // resource that is affected, zero if that is not known
-	Root resource.Root // body that is affected, zero if that is not known
-	Err  error         // what is wrong
-}
-
-// String is one line of text.
-func (p Problem) String() string {
-	switch {
-	case p.ID != resource.ID{}:
-		return fmt.Sprintf("response %s: %v", p.ID, p.Err)
-	case p.Root != resource.Root{}:
-		return fmt.Sprintf("body %s: %v", p.Root, p.Err)
-	}
-	return p.Err.Error()
-}
-
 // Report says what Verify has looked at.
 type Report struct {
 	Responses int64
-	Bodies    int64 // read and hashed, small ones included
-	Bytes     int64 // of these
+	Bodies    int64 // that are stored on their own, equal ones once, as in [Stats]
+	Bytes     int64 // of all bodies that were read and hashed, also of those beside a response
 	Problems  int
 }
 
@@ -51,12 +33,10 @@ type Report struct {
 func (s *Store) Verify(ctx context.Context, found func(Problem)) (Report, error) {
 	v := &verifier{s: s, found: found}
 	err := s.submit(nil, &job{cost: jobOverhead, alone: func() error { return v.structure(ctx) }})
-	for _, p := range v.early {
-		v.problem(p)
-	}
-	if err == nil && v.report.Problems == 0 {
+	if err == nil && len(v.untold) == 0 {
 		err = v.content(ctx)
 	}
+	v.tell(ctx)
 	if err != nil {
 		return v.report, fmt.Errorf("cache: verify: %w", err)
 	}
@@ -67,27 +47,25 @@ type verifier struct {
 	s      *Store
 	found  func(Problem)
 	report Report
-	early  []Problem           // of the structure, not told yet
+	untold []Problem
 	bodies map[uint64]*bodyUse // by number
 }
 
 // bodyUse is what is known about a body from various places in the file.
 type bodyUse struct {
+	key      resource.Root
 	root     *rootRecord // nil if it is pending
 	refs     uint64      // responses that refer to it
 	data     int64       // bytes in chunks
 	outboard int64
 }
 
-func (v *verifier) problem(p Problem) {
+// note keeps a problem until nobody waits any more, found being code of others, and
+// until its URLs have been looked for.
+func (v *verifier) note(p Problem) {
 	v.report.Problems++
-	if v.found != nil {
-		v.found(p)
-	}
+	v.untold = append(v.untold, p)
 }
-
-// note keeps a problem until nobody waits any more: found is code of others.
-func (v *verifier) note(p Problem) { v.early = append(v.early, p) }
 
 func (v *verifier) damaged(format string, args ...any) {
 	v.note(Problem{Err: fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...)})
@@ -136,7 +114,7 @@ func (v *verifier) roots(tx *bolt.Tx) {
 		if v.bodies[r.body] != nil {
 			v.damaged("body %d has two roots", r.body)
 		}
-		v.bodies[r.body] = &bodyUse{root: r}
+		v.bodies[r.body] = &bodyUse{key: resource.Root(k), root: r}
 		return nil
 	})
 }
@@ -166,8 +144,9 @@ func (v *verifier) responses(tx *bolt.Tx) {
 		}
 		key := metaKey(k)
 		v.report.Responses++
-		if err := v.response(order, entry{key, bytes.Clone(value)}); err != nil {
-			v.note(Problem{ID: key.id(), Err: err})
+		e := entry{key, bytes.Clone(value)}
+		if err := v.response(order, e); err != nil {
+			v.note(Problem{ID: key.id(), URLs: urlOf(e), Err: err, Removable: errors.Is(err, errOtherBytes)})
 		}
 		return nil
 	})
@@ -203,11 +182,10 @@ func (v *verifier) response(order *bolt.Bucket, e entry) error {
 
 func (v *verifier) inline(want resource.Body, data []byte) error {
 	h := resource.NewHasher()
-	h.Write(data)
-	v.report.Bodies++
+	_, _ = h.Write(data)
 	v.report.Bytes += int64(len(data))
 	if h.Body() != want {
-		return fmt.Errorf("%w: its body has other bytes", ErrCorrupt)
+		return fmt.Errorf("%w: its body %w", ErrCorrupt, errOtherBytes)
 	}
 	return nil
 }
@@ -231,19 +209,29 @@ func (v *verifier) chunks(tx *bolt.Tx) {
 			have = &use.outboard
 		}
 		if *have += int64(len(bodies.Bucket(k).Get(dataKey))); *have != end {
-			v.damaged("gap in body %d before %d", body, end)
+			v.incomplete(use, fmt.Errorf("%w: gap before %d", ErrCorrupt, end))
+			*have = end
 		}
 		return nil
 	})
-	for body, use := range v.bodies {
+	for _, use := range v.bodies {
 		if use.root == nil {
 			continue // may have any length
 		}
 		outboard := resource.OutboardSize(use.root.length) - int64(inlineOutboard(use.root.length))
 		if use.data != use.root.length || use.outboard != outboard {
-			v.damaged("body %d has %d bytes, should have %d", body, use.data, use.root.length)
+			v.incomplete(use, fmt.Errorf("%w: it has %d bytes, should have %d", ErrCorrupt, use.data, use.root.length))
 		}
 	}
+}
+
+// incomplete notes that a part of a body is missing.
+func (v *verifier) incomplete(use *bodyUse, err error) {
+	if use.root == nil { // nobody will read it
+		v.note(Problem{Err: err})
+		return
+	}
+	v.note(Problem{Root: use.key, Err: err, Removable: true})
 }
 
 // counters checks what is counted in the file.

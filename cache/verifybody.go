@@ -25,6 +25,9 @@ func (v *verifier) content(ctx context.Context) error {
 				return err
 			}
 		}
+		if len(v.untold) >= maxUntold {
+			v.tell(ctx)
+		}
 		last := roots[len(roots)-1]
 		from = append(last[:], 0)
 	}
@@ -50,7 +53,7 @@ func (v *verifier) body(ctx context.Context, root resource.Root) error {
 		return ignoreGone(err)
 	}
 	b := &Body{store: v.s, length: r.length, body: r.body, outboard: r.outboard}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	if _, err := v.s.rootRecord(root); err != nil {
 		return ignoreGone(err)
 	}
@@ -62,7 +65,7 @@ func (v *verifier) body(ctx context.Context, root resource.Root) error {
 	v.report.Bodies++
 	v.report.Bytes += b.Size()
 	if h.Body() != (resource.Body{Root: root, SHA256: r.sha256, Length: r.length}) {
-		v.problem(Problem{Root: root, Err: fmt.Errorf("%w: it has other bytes", ErrCorrupt)})
+		v.note(Problem{Root: root, Err: fmt.Errorf("%w: it %w", ErrCorrupt, errOtherBytes), Removable: true})
 		return nil
 	}
 	return v.outboard(root, h, b)
@@ -76,7 +79,7 @@ func (v *verifier) outboard(root resource.Root, h *resource.Hasher, b *Body) err
 	} else if !errors.Is(err, errDiffers) {
 		return v.unreadable(root, err)
 	}
-	v.problem(Problem{Root: root, Err: fmt.Errorf("%w: its outboard tree is wrong", ErrCorrupt)})
+	v.note(Problem{Root: root, Err: fmt.Errorf("%w: its outboard tree is wrong", ErrCorrupt), Removable: true})
 	return nil
 }
 
@@ -85,7 +88,7 @@ func (v *verifier) unreadable(root resource.Root, err error) error {
 	if errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	v.problem(Problem{Root: root, Err: err})
+	v.note(Problem{Root: root, Err: err, Removable: true})
 	return nil
 }
 

@@ -74,7 +74,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	for done := 0; done < len(p); {
 		n, full := w.fill(p[done:])
-		w.hasher.Write(p[done : done+n])
+		_, _ = w.hasher.Write(p[done : done+n])
 		done += n
 		if full == nil {
 			continue
@@ -197,7 +197,7 @@ func (w *Writer) enter(chunk bool) (body uint64, err error) {
 
 func (w *Writer) chunkDone(p piece, kind byte, err error) {
 	if err != nil {
-		w.fail(err)
+		_ = w.fail(err) // for whoever writes next
 		return
 	}
 	if kind != kindData {

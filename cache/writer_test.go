@@ -58,7 +58,7 @@ func follow(t *testing.T, w *Writer, want []byte, step int) {
 	p := make([]byte, step)
 	for off := 0; off < len(want); {
 		n, err := w.ReadAt(p, int64(off))
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			t.Errorf("at %d: %v", off, err)
 			return
 		}

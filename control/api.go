@@ -27,7 +27,7 @@ type Status struct {
 // CacheStats counts what the store holds. All sizes are in bytes.
 type CacheStats struct {
 	Responses  int64  `json:"responses"`
-	Bodies     int64  `json:"bodies"`
+	Bodies     int64  `json:"bodies"`     // stored on their own, equal ones once; very small ones are beside their response
 	BodyBytes  int64  `json:"body_bytes"` // equal bodies counted once
 	FileBytes  int64  `json:"file_bytes"`
 	UsedBytes  int64  `json:"used_bytes"` // of the file; the rest is reused before it grows

@@ -35,7 +35,7 @@ func (c Config) dialer() (_ *proxy.Dialer, err error) {
 
 func (n *Node) openProxy() (err error) {
 	cfg := proxy.Config{
-		Store: proxyStore{n.store}, Signer: n.identity, Dialer: n.dialer,
+		Store: proxyStore{n.store}, MaxBody: n.store.MaxBody(), Signer: n.identity, Dialer: n.dialer,
 		Stored: n.stored, Auth: n.auth, Logger: n.cfg.Logger,
 	}
 	if len(n.cfg.Trust) > 0 { // asking tells peers what is wanted: not for copies that would be refused

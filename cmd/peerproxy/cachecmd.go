@@ -232,7 +232,7 @@ func (c *verifyCmd) Run(a *app) error {
 		if c.JSON {
 			err = c.print(a, control.VerifyLine{Report: &report})
 		} else {
-			a.printf("%d responses, %d bodies, %s read: %d problems\n", report.Responses, report.Bodies, size(report.Bytes), report.Problems)
+			a.printf("%d responses, %s of content read: %d problems\n", report.Responses, size(report.Bytes), report.Problems)
 		}
 		if report.Problems > 0 {
 			return errors.Join(err, errDamage)
