@@ -78,6 +78,7 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("%s: content %q", c.name, content)
 			}
 		}
+		synctest.Wait() // the last handler may have answered and not returned
 		if opened, closed := n.shelf.counts(); opened != closed {
 			t.Errorf("%d copies opened, %d closed", opened, closed)
 		}
