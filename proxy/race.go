@@ -152,7 +152,10 @@ func (x *race) note(ctx context.Context, a answer) {
 
 func originWords(err error) string {
 	var status badStatusError
+	var upstream *upstreamError
 	switch {
+	case errors.As(err, &upstream):
+		return "The upstream proxy was asked for the site: " + explain(err).title + "."
 	case errors.As(err, &status):
 		return "The site was asked: it answered “" + statusWords(int(status)) + "”."
 	case errors.Is(err, ErrForbiddenAddress), errors.Is(err, ErrLoop):

@@ -43,10 +43,11 @@ func ParseUpstream(text string) (*Upstream, error) {
 	if (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
 		return nil, fmt.Errorf("%w: nothing may follow the port", ErrBadUpstream)
 	}
-	if _, err := parsePort(u.Port()); err != nil || u.Hostname() == "" {
-		return nil, fmt.Errorf("%w: no host and valid port", ErrBadUpstream)
+	host, err := wireHost(u.Hostname())
+	if _, portErr := parsePort(u.Port()); err != nil || portErr != nil {
+		return nil, fmt.Errorf("%w: no valid host and port", ErrBadUpstream)
 	}
-	up.address = net.JoinHostPort(u.Hostname(), u.Port())
+	up.address = net.JoinHostPort(host, u.Port())
 	return up, up.checkUser()
 }
 

@@ -45,7 +45,7 @@ func TestParseUpstream(t *testing.T) {
 }
 
 func FuzzParseUpstream(f *testing.F) {
-	for _, seed := range []string{"http://u:p@x:1", "socks5://[::1]:1080", "https://x:443/", "socks5h://a%40:b@x:1", "http://x", "://", "http://%zz:1"} {
+	for _, seed := range []string{"http://u:p@x:1", "socks5://[::1]:1080", "https://x:443/", "socks5h://a%40:b@x:1", "http://x", "://", "http://%zz:1", "socks5://:0:1", "http://[fe80::1%25eth0]:1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -396,3 +396,26 @@ func TestConnectReplyIsBounded(t *testing.T) {
 type repeated struct{ line string }
 
 func (r *repeated) Read(p []byte) (int, error) { return copy(p, r.line), nil }
+
+// Whatever a SOCKS server says: an error, or not a byte more than its reply is read.
+func FuzzSOCKSReply(f *testing.F) {
+	for _, seed := range []string{
+		"\x05\x00\x00\x01abcd\x00\x50", "\x05\x00\x00\x04abcdefghijklmnop\x00\x50rest", "\x05\x00\x00\x03\x04here\x00\x00HTTP", "\x05\x00\x00\x03\xff", "\x05\x05\x00\x01",
+		"\x04\x00", "\x05\x00\x00\x09", "HTTP/1.1 400 x", "",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		r := bytes.NewReader(reply)
+		if socksReply(r) != nil {
+			return
+		}
+		want := map[byte]int{socksIPv4: 10, socksIPv6: 22, socksName: 7}[reply[3]]
+		if reply[3] == socksName {
+			want += int(reply[4])
+		}
+		if read := len(reply) - r.Len(); read != want || reply[0] != socksVersion || reply[1] != 0 {
+			t.Errorf("%q: read %d bytes, want %d", reply, read, want)
+		}
+	})
+}
