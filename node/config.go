@@ -42,7 +42,7 @@ type Config struct {
 
 	Share     Share
 	NoMapping bool  // do not ask a gateway for port mappings
-	Quota     int64 // bytes of the cache file; 0 is the store's default
+	Quota     int64 // bytes of the cache file; 0 is what it was the last time, at first the store's default
 
 	AllowPrivate bool     // destinations and peers may be special addresses
 	Resolve      []string // HOST:PORT:ADDR:PORT overrides
