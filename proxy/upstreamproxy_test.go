@@ -238,10 +238,25 @@ func answering(t *testing.T, text string) string {
 	return l.Addr().String()
 }
 
+// deafAddress is one that nobody listens at and that nobody else gets meanwhile: the
+// near end of a connection.
+func deafAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().String()
+}
+
 // What the client learns of failures at and beyond the upstream (RFC 9209 section 2.3).
 func TestUpstreamFailures(t *testing.T) {
-	closed, _ := net.Listen("tcp", "127.0.0.1:0")
-	closed.Close()
+	closed := deafAddress(t)
 	const refused = "HTTP/1.1 %s\r\nContent-Length: 0\r\n%s\r\n"
 	for name, c := range map[string]struct {
 		upstream       string
@@ -249,8 +264,8 @@ func TestUpstreamFailures(t *testing.T) {
 		kind, words    string // of a plain request
 		tunnel, tWords string // of CONNECT, if it differs
 	}{
-		"not there":       {"http://" + closed.Addr().String(), 502, "connection_refused", "upstream proxy failed", "", ""},
-		"socks not there": {"socks5://" + closed.Addr().String(), 502, "connection_refused", "upstream proxy failed", "", ""},
+		"not there":       {"http://" + closed, 502, "connection_refused", "upstream proxy failed", "", ""},
+		"socks not there": {"socks5://" + closed, 502, "connection_refused", "upstream proxy failed", "", ""},
 		"no such name":    {"http://nowhere.invalid:1", 502, "dns_error", "upstream proxy failed", "", ""},
 		"wrong password":  {"http://u:wrong@" + startUpstream(t, httpUpstream(&beyond{}, "Basic right")), 500, "proxy_configuration_error", "USER:PASSWORD", "", ""},
 		"socks no password": {"socks5://" + socksUpstream(t, &beyond{}, "u:p", 0).String(), 500, "proxy_configuration_error",
