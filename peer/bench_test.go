@@ -142,6 +142,9 @@ func benchFetch(b *testing.B, size int64, sharerDials bool, via func(net.Addr) n
 		{Identity: sharer, Verifier: trust.Policy{Any: true}, Secret: testSecret, AllowPrivate: true, Catalog: catalog, Source: src},
 		{Identity: trust.NewIdentity(), Verifier: trust.Policy{Any: true}, Secret: testSecret, AllowPrivate: true},
 	}
+	for i := range configs {
+		configs[i].Finder = waiting{} // so that the first search goes on until the digest has come
+	}
 	if sharerDials {
 		slices.Reverse(configs)
 	}
@@ -153,6 +156,11 @@ func benchFetch(b *testing.B, size int64, sharerDials bool, via func(net.Addr) n
 	if sharerDials {
 		asker = acceptor
 	}
+	first, err := asker.Fetch(context.Background(), query(page)) // waits for the digest
+	if err != nil {
+		b.Fatal(err)
+	}
+	first.Body.Close()
 	return func() error {
 		c, err := asker.Fetch(context.Background(), query(page))
 		if err != nil {
