@@ -47,7 +47,5 @@
 // Responses to HEAD and to Range requests are forwarded, not stored. Unsafe methods
 // do not invalidate yet what is stored (RFC 9111 section 4.4). Bodies that only the
 // end of an unencrypted connection delimits are not stored, since a truncated one
-// would look the same. net/http drops the Connection field of a response that says
-// "close" in it, so that other names in that field are not seen here and the fields
-// they name are forwarded.
+// would look the same.
 package proxy

@@ -27,7 +27,7 @@ func newTransports(d *Dialer) *transports {
 	t.asking = newTransport(d)
 	// The Dialer brings about TLS to the upstream, so that the scheme here is always http.
 	t.asking.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: d.Upstream.address, User: d.Upstream.user})
-	t.asking.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialUpstream(ctx) }
+	t.asking.DialContext = recorded(func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialUpstream(ctx) })
 	t.asking.MaxIdleConnsPerHost = maxIdleUpstream
 	t.asking.ForceAttemptHTTP2 = false
 	return t

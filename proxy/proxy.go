@@ -111,7 +111,7 @@ func New(cfg Config) (*Proxy, error) {
 	p.dialer, p.closeIdle = &dialer, func() {}
 	if p.transport == nil {
 		made := newTransports(p.dialer)
-		p.transport, p.ownedPool, p.closeIdle = made, made.direct, made.CloseIdleConnections
+		p.transport, p.ownedPool, p.closeIdle = hopFields{made}, made.direct, made.CloseIdleConnections
 	}
 	return p, nil
 }
@@ -119,7 +119,7 @@ func New(cfg Config) (*Proxy, error) {
 // newTransport is net/http's, so set that bodies stay as they were sent.
 func newTransport(d *Dialer) *http.Transport {
 	return &http.Transport{
-		DialContext:            d.DialContext,
+		DialContext:            recorded(d.DialContext),
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    16,
