@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/netip"
@@ -32,7 +33,32 @@ func (s proxyStore) Create() (proxy.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w, nil
+	return proxyWriter{w}, nil
+}
+
+func (s proxyStore) Freshen(ctx context.Context, st *resource.Stored) error {
+	return inProxyTerms(s.Store.Freshen(ctx, st))
+}
+
+func (s proxyStore) Delete(ctx context.Context, id resource.ID) error {
+	if err := s.Store.Delete(ctx, id); !errors.Is(err, cache.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+type proxyWriter struct{ *cache.Writer }
+
+func (w proxyWriter) Commit(ctx context.Context, st *resource.Stored) error {
+	return inProxyTerms(w.Writer.Commit(ctx, st))
+}
+
+// inProxyTerms translates the one refusal that is no trouble.
+func inProxyTerms(err error) error {
+	if errors.Is(err, cache.ErrWeaker) {
+		return fmt.Errorf("%w: %w", proxy.ErrWeaker, err)
+	}
+	return err
 }
 
 // peerSource gives peers the shareable part of the store, and nothing else of it.

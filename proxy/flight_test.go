@@ -513,6 +513,7 @@ func (*sinkStore) Lookup(resource.ID) ([]*resource.Stored, error)  { return nil,
 func (*sinkStore) OpenBody(*resource.Stored) (Body, error)         { return nil, errors.New("nothing there") }
 func (*sinkStore) Create() (Writer, error)                         { return sinkWriter{}, nil }
 func (*sinkStore) Freshen(context.Context, *resource.Stored) error { return nil }
+func (*sinkStore) Delete(context.Context, resource.ID) error       { return nil }
 
 type sinkWriter struct{ zeros }
 

@@ -86,6 +86,13 @@ func (s *memStore) Freshen(ctx context.Context, st *resource.Stored) error {
 	return s.put(st)
 }
 
+func (s *memStore) Delete(_ context.Context, id resource.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byID, id)
+	return nil
+}
+
 // put replaces the variant of st unless what is there is stronger.
 func (s *memStore) put(st *resource.Stored) error {
 	s.mu.Lock()

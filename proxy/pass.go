@@ -42,6 +42,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 		p.answer(w, r, report{failure: explain(err), cache: cacheStatus{fwd: fwd}})
 		return
 	}
+	p.invalidate(r, response)
 	p.passBack(w, r, response, cacheStatus{fwd: fwd, fwdStatus: response.StatusCode}, cancel)
 }
 

@@ -25,6 +25,8 @@ type Store interface {
 	// Freshen replaces the exchange of a stored variant whose body stays the same. It
 	// gives up when the context ends.
 	Freshen(ctx context.Context, st *resource.Stored) error
+	// Delete removes all variants of a resource; none is no error.
+	Delete(ctx context.Context, id resource.ID) error
 }
 
 // Body is a stored body, open for reading from any goroutine.
