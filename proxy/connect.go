@@ -104,6 +104,7 @@ func hijack(w http.ResponseWriter) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoHijack, err)
 	}
+	conn = bare(conn)
 	_ = conn.SetDeadline(time.Time{})
 	if rw.Reader.Buffered() == 0 {
 		return conn, nil

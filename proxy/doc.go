@@ -39,8 +39,9 @@
 //   - DNS over HTTPS ([DoH]) has no way back to plain DNS.
 //   - Peers are asked for public hosts only, and learn the URL's ID and the fields
 //     of resource.SelectingFields, never cookies or credentials.
-//   - Every answer bears Cache-Status (RFC 9211) and Proxy-Status (RFC 9209), except
-//     for requests that are not HTTP, which net/http refuses before.
+//   - Every answer bears Cache-Status (RFC 9211) and Proxy-Status (RFC 9209), on
+//     connections of [Proxy.Serve] also those to requests that are not HTTP, which
+//     net/http refuses itself.
 //
 // # Limits
 //

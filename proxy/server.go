@@ -21,10 +21,13 @@ const (
 )
 
 // Server returns an http.Server for the proxy, with limits on what clients may do.
-// It answers malformed requests itself, with 400.
+// It answers malformed requests itself, as with 400; only on connections of [Proxy.Serve]
+// do such answers have Cache-Status and Proxy-Status.
 func (p *Proxy) Server() *http.Server {
 	return &http.Server{
-		Handler:           p,
+		Handler:           http.HandlerFunc(p.answers),
+		ConnContext:       withClientConn,
+		ConnState:         followState,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -41,7 +44,7 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 	p.own.add(l.Addr())
 	server := p.Server()
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- server.Serve(p.labelling(l)) }()
 	var err error
 	select {
 	case err = <-failed:
