@@ -140,7 +140,7 @@ func (n *Node) openPeerSocket() error {
 	}
 	l, err := listener.Listen(context.Background(), listener.Config{
 		Addr: address, Subprotocols: []string{peer.Subprotocol}, TLS: tlsConfig, Mapper: n.mapper, Description: "peerproxy", Logger: n.cfg.Logger,
-		ReadBufferSize: peer.ReadBufferSize, WriteBufferSize: peer.BufferSize, Notify: n.portChanged,
+		ReadBufferSize: peer.ReadBufferSize, WriteBufferSize: peer.BufferSize, Notify: n.portChanged, WrapConn: peer.WrapConn,
 	})
 	if err != nil {
 		return fmt.Errorf("listen for peers: %w", err)
