@@ -96,13 +96,13 @@ func TestOnlyAnswersAreLabelled(t *testing.T) {
 		w.(http.Flusher).Flush()
 		_, _ = io.WriteString(w, long)
 	}, nil)
+	l.proxy.dialer.Resolve = append(l.proxy.dialer.Resolve, Resolve{Host: "www.example.com", Port: 81, Addr: talkingOrigin(t, atOnce, text)})
 	conn := l.served()
 	atOnce(conn, "GET http://www.example.com/ HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
 	in := bufio.NewReader(conn)
 	l.read(in).want(t, 200, long)
 
-	l.proxy.dialer.Resolve = []Resolve{{Host: "www.example.com", Port: 80, Addr: talkingOrigin(t, atOnce, text)}}
-	atOnce(conn, "CONNECT www.example.com:80 HTTP/1.1\r\nHost: www.example.com:80\r\n\r\n")
+	atOnce(conn, "CONNECT www.example.com:81 HTTP/1.1\r\nHost: www.example.com:81\r\n\r\n")
 	granted, err := http.ReadResponse(in, &http.Request{Method: "CONNECT"})
 	if err != nil || granted.StatusCode != 200 {
 		t.Fatal(granted, err)

@@ -112,7 +112,7 @@ func checkAnswer(p *dnsmessage.Parser, h dnsmessage.Header, asked dnsmessage.Que
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDNSMessage, err)
 	}
-	if _, err := p.Question(); err != dnsmessage.ErrSectionDone {
+	if _, err := p.Question(); !errors.Is(err, dnsmessage.ErrSectionDone) {
 		return fmt.Errorf("%w: several questions", errDNSMessage)
 	}
 	if nameKey(q.Name) != nameKey(asked.Name) || q.Type != asked.Type || q.Class != asked.Class {
@@ -139,7 +139,7 @@ func readRecords(p *dnsmessage.Parser, kind dnsmessage.Type) (dnsRecords, error)
 	r := dnsRecords{aliases: map[string]dnsAlias{}, addrs: map[string]dnsAnswer{}}
 	for range maxRecords {
 		h, err := p.AnswerHeader()
-		if err == dnsmessage.ErrSectionDone {
+		if errors.Is(err, dnsmessage.ErrSectionDone) {
 			return r, nil
 		}
 		if err != nil {
