@@ -101,8 +101,12 @@ func TestPackageComments(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if parsed.Doc != nil {
-				commented++
+			if parsed.Doc == nil {
+				continue
+			}
+			commented++
+			if filepath.Base(file) != "doc.go" {
+				t.Errorf("the comment of package %s stands in %s, not in its doc.go", pkg, file)
 			}
 		}
 		if len(files) > 0 && commented != 1 {
