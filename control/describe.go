@@ -39,7 +39,7 @@ func describeFully(st *resource.Stored) Response {
 	r := describe(st)
 	r.Header, r.Selecting = st.Exchange.Header, st.Exchange.Selecting
 	for _, f := range httpcache.Explain(plainRequest(st.Exchange), st.Exchange, time.Now()) {
-		r.Explained = append(r.Explained, Finding{Topic: f.Topic, Text: f.Reason.Text, Section: f.Reason.Section})
+		r.Explained = append(r.Explained, Finding{Topic: f.Topic, Text: f.Text, Section: f.Section})
 	}
 	for _, s := range st.Exchange.Signatures {
 		r.Signed = append(r.Signed, s.Input)

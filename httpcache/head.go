@@ -11,11 +11,11 @@ import (
 type HeadEffect int
 
 const (
-	// HeadNothing: it says nothing about the stored response.
+	// HeadNothing means: it says nothing about the stored response.
 	HeadNothing HeadEffect = iota
-	// HeadFreshens: the stored response is still the right one: [Freshen] it with the fields.
+	// HeadFreshens means: the stored response is still the right one: [Freshen] it with the fields.
 	HeadFreshens
-	// HeadOutdates: the stored response is another one: see [Outdate].
+	// HeadOutdates means: the stored response is another one: see [Outdate].
 	HeadOutdates
 )
 

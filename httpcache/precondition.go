@@ -10,11 +10,11 @@ import (
 type Outcome int
 
 const (
-	// Proceed: the request is to be answered as if it had none; Range comes next.
+	// Proceed means: the request is to be answered as if it had none; Range comes next.
 	Proceed Outcome = iota
-	// AnswerNotModified: 304 (Not Modified) is to be sent.
+	// AnswerNotModified means: 304 (Not Modified) is to be sent.
 	AnswerNotModified
-	// AnswerFailed: 412 (Precondition Failed) is to be sent.
+	// AnswerFailed means: 412 (Precondition Failed) is to be sent.
 	AnswerFailed
 )
 

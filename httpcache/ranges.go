@@ -13,13 +13,13 @@ import (
 type RangeStatus int
 
 const (
-	// RangeWhole: the whole response is to be sent, with its own status.
+	// RangeWhole means: the whole response is to be sent, with its own status.
 	RangeWhole RangeStatus = iota
-	// RangePartial: the range is to be sent, with 206 (Partial Content).
+	// RangePartial means: the range is to be sent, with 206 (Partial Content).
 	RangePartial
-	// RangeUnsatisfiable: 416 (Range Not Satisfiable) is to be sent.
+	// RangeUnsatisfiable means: 416 (Range Not Satisfiable) is to be sent.
 	RangeUnsatisfiable
-	// RangeMissing: what is asked for is not all in the stored part, so that the origin has to
+	// RangeMissing means: what is asked for is not all in the stored part, so that the origin has to
 	// be asked: see [Completion]. Only [ChooseRanges] gives it.
 	RangeMissing
 )

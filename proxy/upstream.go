@@ -68,7 +68,7 @@ func (p *Proxy) roundTrip(ctx context.Context, f *fetch, fields http.Header, con
 	a := answer{from: origin, requested: p.cfg.Now()}
 	remote := &remoteAddr{}
 	ctx = remote.trace(ctx, f.hint)
-	response, err := p.transport.RoundTrip(outgoing(ctx, f.in, fields))
+	response, err := p.transport.RoundTrip(outgoing(ctx, f.in, fields)) //nolint:bodyclose // the flight that gets it closes it
 	a.received, a.remote = p.cfg.Now(), remote.get()
 	if err != nil {
 		a.err = fmt.Errorf("proxy: origin: %w", causeOf(ctx, err))

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 )
@@ -67,7 +68,7 @@ func BenchmarkSliceReader(b *testing.B) {
 		buf := make([]byte, 32<<10)
 		run("Read", func(r *SliceReader) error {
 			for {
-				if _, err := r.Read(buf); err == io.EOF {
+				if _, err := r.Read(buf); errors.Is(err, io.EOF) {
 					return nil
 				} else if err != nil {
 					return err

@@ -81,7 +81,7 @@ func (s *SliceReader) Read(p []byte) (int, error) {
 // WriteTo implements io.WriterTo: it writes all that is left, group by group.
 func (s *SliceReader) WriteTo(w io.Writer) (total int64, err error) {
 	for {
-		if err := s.advance(); err == io.EOF {
+		if err := s.advance(); errors.Is(err, io.EOF) {
 			return total, nil
 		} else if err != nil {
 			return total, err

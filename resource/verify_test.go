@@ -240,7 +240,7 @@ func TestSliceReaderFailingSource(t *testing.T) {
 	if !errors.Is(err, errDisk) || len(got) != GroupSize {
 		t.Errorf("broken source: %d bytes, %v", len(got), err)
 	}
-	if _, again := r.Read(make([]byte, 1)); again != err {
+	if _, again := r.Read(make([]byte, 1)); !errors.Is(again, err) {
 		t.Errorf("the error is not final: %v", again)
 	}
 	if _, err := io.ReadAll(NewSliceReader(idleReader{}, tree.body, 0, size)); !errors.Is(err, io.ErrNoProgress) {
