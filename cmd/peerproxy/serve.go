@@ -15,7 +15,7 @@ type nodeFlags struct {
 	Bootstrap    []string `placeholder:"HOST:PORT" help:"DHT nodes to join the network by, added to the public ones. May be repeated."`
 	NoBootstrap  bool     `help:"Leave the public DHT nodes out."`
 	Share        string   `enum:"off,group,public" default:"off" placeholder:"off|group|public" help:"Who may have what is provably public of the cache: nobody (off, the default), those with this node's group secret, or everybody."`
-	Map          string   `enum:"auto,off" default:"auto" placeholder:"auto|off" help:"Ask the gateway to let peers in by UPnP (auto, the default), or not."`
+	Map          string   `enum:"auto,off" default:"auto" placeholder:"auto|off" help:"While sharing, ask the gateway to let peers in by UPnP (auto, the default), or not (off)."`
 	Quota        size     `placeholder:"SIZE" help:"Limit of the cache file, like 500MB or 10GiB. Default: what it was the last time, at first 10GiB. With a lower one, what was used least recently is deleted."`
 	AllowPrivate bool     `help:"Let the proxy and the peers reach loopback, private and other special addresses."`
 	Resolve      []string `placeholder:"HOST:PORT:ADDR:PORT" sep:"none" help:"Connect to ADDR:PORT for HOST:PORT, and count HOST as public. May be repeated."`
