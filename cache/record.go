@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -20,7 +21,9 @@ const (
 	recordVersion  = 1
 	recordHeadSize = 84
 
-	flagShareable = 1 << 0
+	flagShareable  = 1 << 0
+	flagWithCookie = 1 << 1
+	allFlags       = flagShareable | flagWithCookie
 )
 
 // record is the value of the meta bucket: a head of fixed size with all that
@@ -34,7 +37,7 @@ const (
 //	body length, body root           8 + 32
 //	length of exchange               4
 type record struct {
-	shareable bool
+	flags     byte
 	tier      resource.Tier
 	status    int
 	received  int64
@@ -58,7 +61,7 @@ func newRecord(st *resource.Stored) (*record, error) {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
 	return &record{
-		shareable: st.Shareable,
+		flags:     flagsOf(st),
 		tier:      st.Tier,
 		status:    st.Exchange.Status,
 		received:  st.Exchange.Received.UnixMicro(),
@@ -69,12 +72,22 @@ func newRecord(st *resource.Stored) (*record, error) {
 	}, nil
 }
 
+func flagsOf(st *resource.Stored) (flags byte) {
+	if st.Shareable {
+		flags |= flagShareable
+	}
+	if st.WithCookie {
+		flags |= flagWithCookie
+	}
+	return flags
+}
+
 func (r *record) isInline() bool { return r.length <= inlineMax }
 
-// weakerThan reports whether r must not replace old.
+// weakerThan reports whether r must not replace old: an error nothing good, a part no whole.
 func (r *record) weakerThan(old *record) bool {
 	switch {
-	case r.status >= 400 && old.status < 400:
+	case r.status >= 400 && old.status < 400, r.status == http.StatusPartialContent && old.status == http.StatusOK:
 		return true
 	case r.tier != old.tier:
 		return r.tier < old.tier
@@ -88,11 +101,7 @@ func (r *record) size() int {
 }
 
 func (r *record) append(b []byte) []byte {
-	var flags byte
-	if r.shareable {
-		flags |= flagShareable
-	}
-	b = append(b, recordVersion, flags, byte(r.tier), 0)
+	b = append(b, recordVersion, r.flags, byte(r.tier), 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(r.status))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(r.signer)))
 	for _, v := range []uint64{uint64(r.received), uint64(r.storedAt), uint64(r.accessed), r.body, uint64(r.length)} {
@@ -108,12 +117,12 @@ func (r *record) append(b []byte) []byte {
 // parseRecord checks lengths and ranges; the exchange is left encoded. The result
 // shares memory with b.
 func parseRecord(b []byte) (*record, error) {
-	if len(b) < recordHeadSize || b[0] != recordVersion || b[1]&^flagShareable != 0 || b[3] != 0 {
+	if len(b) < recordHeadSize || b[0] != recordVersion || b[1]&^allFlags != 0 || b[3] != 0 {
 		return nil, fmt.Errorf("%w: head of a record", ErrCorrupt)
 	}
 	u64 := func(at int) uint64 { return binary.BigEndian.Uint64(b[at:]) }
 	r := &record{
-		shareable: b[1]&flagShareable != 0,
+		flags:     b[1],
 		tier:      resource.Tier(b[2]),
 		status:    int(binary.BigEndian.Uint16(b[4:])),
 		received:  int64(u64(8)),
@@ -151,11 +160,12 @@ func (r *record) stored(key metaKey) (*resource.Stored, error) {
 		return nil, fmt.Errorf("%w: record and exchange differ", ErrCorrupt)
 	}
 	return &resource.Stored{
-		Exchange:  ex,
-		Tier:      r.tier,
-		Shareable: r.shareable,
-		Signer:    r.signer,
-		StoredAt:  time.UnixMicro(r.storedAt).UTC(),
+		Exchange:   ex,
+		Tier:       r.tier,
+		Shareable:  r.flags&flagShareable != 0,
+		Signer:     r.signer,
+		StoredAt:   time.UnixMicro(r.storedAt).UTC(),
+		WithCookie: r.flags&flagWithCookie != 0,
 	}, nil
 }
 

@@ -37,4 +37,7 @@ type Stored struct {
 	Shareable bool      // provably public: may be given to peers
 	Signer    string    // text of the key whose signature counted, "" for an own fetch
 	StoredAt  time.Time // when it was committed here
+	// WithCookie: fetched with a Cookie, so that it may be one person's although nothing in it
+	// says so. It is not Shareable then.
+	WithCookie bool
 }
