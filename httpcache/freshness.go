@@ -62,6 +62,9 @@ func lifetime(ex *resource.Exchange, said *rules) freshness {
 	case present: // above all "0" (RFC 9111 section 5.3)
 		return freshness{basis: byExpires, invalid: true}
 	}
+	if said.noHeuristics {
+		return freshness{}
+	}
 	if said.Public || heuristicallyCacheable(ex.Status) && len(ex.Header["Set-Cookie"]) == 0 {
 		// Stricter than the RFC: who sets a cookie and says nothing of caching did not think
 		// of caches. Such a response is kept for when its origin fails, but never fresh.

@@ -16,12 +16,17 @@ type Policy struct {
 	// governs it, and its Cache-Control and Expires then mean nothing here. None by default,
 	// since a proxy in front of browsers is no part of a content delivery network.
 	Targets []string
+	// NoHeuristics: a response that does not say how long it is fresh is stale at once. It can
+	// still be validated, or stand in for an origin that fails.
+	NoHeuristics bool
 }
 
 // rules are the directives that govern a response.
 type rules struct {
 	Directives
 	field string // the targeted field that they come from, "" for Cache-Control
+
+	noHeuristics bool // of the Policy
 }
 
 // Directives are those that govern a response with the given fields, and the name of the
@@ -39,11 +44,11 @@ func (p Policy) rules(h http.Header) rules {
 		name = http.CanonicalHeaderKey(name)
 		if lines := h[name]; len(lines) > 0 {
 			if d, ok := parseTargeted(lines); ok {
-				return rules{d, name}
+				return rules{d, name, p.NoHeuristics}
 			}
 		}
 	}
-	return rules{Directives: ParseCacheControl(h)}
+	return rules{Directives: ParseCacheControl(h), noHeuristics: p.NoHeuristics}
 }
 
 // explicit reports whether the fields of a response say how long it is fresh.
