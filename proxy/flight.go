@@ -35,6 +35,7 @@ type hint struct {
 type outcome struct {
 	stored   *resource.Stored   // answered by the store: it was there meanwhile, or the origin has confirmed it
 	exchange *resource.Exchange // being received; its body is in the spool. Nil with stored, or if there is none
+	verbatim bool               // exchange is what the origin answered to the client's own Range
 	failed   error              // the origin failed; exchange may be what it answered
 	tried    []string           // by the race, for people
 
@@ -110,6 +111,25 @@ func (t *flights) board(key flightKey, shared, news bool, start func() *flight) 
 	return seat{flight: f, reader: f.spool.open(), first: true}, true
 }
 
+// underWay reports whether a fetch with this key is shared now.
+func (t *flights) underWay(key flightKey) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shared[key] != nil
+}
+
+// accompany runs f, which ends when a flight does, beside the flights: close waits for it. It
+// fails when the table is closed.
+func (t *flights) accompany(f func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.wg.Go(f)
+	return true
+}
+
 func (f *flight) hasLanded() bool {
 	select {
 	case <-f.landed:
@@ -124,13 +144,14 @@ func (f *flight) lateFit() bool {
 	return f.outcome.common && (f.outcome.exchange == nil || f.spool.keeping())
 }
 
-// leave ends a reader's part. With the last one ends the flight, unless the reader
-// is satisfied (all it wanted was the header) and the rest is not much.
+// leave ends a reader's part. With the last one ends the flight, unless all of it has come
+// and is being stored, or the reader is satisfied (all it wanted was the header) and the
+// rest is not much.
 func (t *flights) leave(s seat, satisfied bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.reader.leave()
-	if !s.spool.unread() || satisfied && s.mayFinish() {
+	if !s.spool.unread() || s.spool.whole() || satisfied && s.mayFinish() {
 		return
 	}
 	t.removeLocked(s.flight)

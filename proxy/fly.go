@@ -2,12 +2,9 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"io"
 	"maps"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/internal/addr"
@@ -90,8 +87,12 @@ func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Read
 	if err := f.spool.refused(); err != nil {
 		p.notStored(err, f.fetch.url.String())
 	}
-	if w != nil && err == nil && f.spool.keeping() {
+	switch {
+	case w == nil:
+	case err == nil && f.spool.keeping():
 		p.commit(ctx, f, a, w)
+	case err != nil:
+		p.commitPart(ctx, f, a, w)
 	}
 	p.flights.retire(f)
 	f.spool.drained(ctx)
@@ -114,18 +115,54 @@ func (p *Proxy) create() Writer {
 
 // commit stores a whole response.
 func (p *Proxy) commit(ctx context.Context, f *flight, a *answer, w Writer) {
-	ctx, end := p.storing.begin(ctx)
-	defer end()
 	st, err := p.toStore(f, a, w.Body())
 	if err == nil {
-		err = w.Commit(ctx, st)
+		err = p.put(ctx, w, st)
 	}
 	if err != nil {
 		p.notStored(err, f.fetch.url.String())
-		return
+	}
+}
+
+func (p *Proxy) put(ctx context.Context, w Writer, st *resource.Stored) error {
+	ctx, end := p.storing.begin(ctx)
+	defer end()
+	if err := w.Commit(ctx, st); err != nil {
+		return err
 	}
 	p.hook(st)
+	return nil
 }
+
+// leastPart is the shortest beginning of a broken off body that is worth a request for the rest.
+const leastPart = 16 << 10
+
+// commitPart stores what has come of a body that broke off, if it can be completed one day
+// (RFC 9111 section 3.3).
+func (p *Proxy) commitPart(ctx context.Context, f *flight, a *answer, w Writer) {
+	if a.response == nil || a.joined != nil || f.spool.refused() != nil || f.spool.size() < leastPart {
+		return
+	}
+	ex := *f.outcome.exchange
+	ex.Body = w.Body()
+	part := &ex
+	if ex.Status != http.StatusPartialContent {
+		var ok bool
+		if part, ok, _ = httpcache.Incomplete(&ex, ex.Body.Length); !ok {
+			return
+		}
+		part.Body = ex.Body
+	} else if httpcache.StrongValidator(part) == "" {
+		return
+	}
+	st := &resource.Stored{Exchange: part, Tier: resource.Origin, StoredAt: p.cfg.Now(), WithCookie: hasCookie(f.fetch)}
+	if err := p.put(ctx, w, st); err != nil {
+		p.notStored(err, f.fetch.url.String())
+	}
+}
+
+// hasCookie reports whether a fetch told the origin who asks.
+func hasCookie(f *fetch) bool { return f.fields["Cookie"] != nil }
 
 func (p *Proxy) hook(st *resource.Stored) {
 	if p.cfg.Stored != nil {
@@ -150,8 +187,12 @@ func (p *Proxy) toStore(f *flight, a *answer, body resource.Body) (*resource.Sto
 	if err := p.sign(&ex); err != nil {
 		return nil, err
 	}
-	st.Exchange = &ex
+	st.Exchange, st.WithCookie = &ex, hasCookie(f.fetch)
 	st.Shareable = p.shareable(f.fetch, a, &ex)
+	if a.joined != nil { // it is as private as the stored piece of it
+		st.Shareable = st.Shareable && a.joined.stored.Shareable
+		st.WithCookie = st.WithCookie || a.joined.stored.WithCookie
+	}
 	return st, nil
 }
 
@@ -172,107 +213,4 @@ func (p *Proxy) shareable(f *fetch, a *answer, ex *resource.Exchange) bool {
 	ok, why := ShareDecision(question)
 	p.log.Debug("shareable", "ok", ok, "why", string(why), "url", ex.URL.String())
 	return ok
-}
-
-// outcome makes of an answer what readers get. The body is nil if there is none to
-// be transferred.
-func (p *Proxy) outcome(ctx context.Context, f *fetch, a *answer) (outcome, io.ReadCloser) {
-	switch {
-	case a.copy != nil:
-		return p.copied(f, a)
-	case a.response == nil:
-		return outcome{failed: a.err, common: true}, nil
-	case a.response.StatusCode == http.StatusNotModified:
-		return p.confirmed(ctx, f, a), nil
-	}
-	return p.received(f, a)
-}
-
-// copied is the outcome when a peer gave a copy.
-func (p *Proxy) copied(f *fetch, a *answer) (outcome, io.ReadCloser) {
-	out := outcome{
-		exchange: a.copy.Exchange, status: a.copy.Exchange.Status, tier: a.copy.Tier,
-		length: a.copy.Exchange.Body.Length, proto: "1.1",
-	}
-	out.storing = p.takes(out.length)
-	out.common = out.storing
-	if f.in.Method == http.MethodHead {
-		_ = a.copy.Body.Close()
-		out.storing, out.common = false, true
-		return out, nil
-	}
-	return out, a.copy.Body
-}
-
-// received is the outcome when the origin gave a response other than 304.
-func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
-	r := a.response
-	out := outcome{
-		failed: a.err, status: r.StatusCode, tier: resource.Origin, length: r.ContentLength,
-		proto:     version(r.ProtoMajor, r.ProtoMinor),
-		announced: slices.Collect(maps.Keys(r.Trailer)), trailer: http.Header{},
-	}
-	storable, why := httpcache.Storable(&http.Request{Method: f.in.Method, Header: f.fields}, r.StatusCode, r.Header)
-	selecting, selects := httpcache.Selecting(f.fields, r.Header)
-	p.log.Debug("response", "status", r.StatusCode, "storable", storable, "why", why.Text, "section", why.Section, "url", f.url.String())
-	ex := &resource.Exchange{
-		Method: http.MethodGet, URL: f.url, Selecting: selecting, Status: r.StatusCode, Header: r.Header,
-		Requested: a.requested, Received: a.received, InitialAge: httpcache.InitialAge(r.Header),
-	}
-	out.exchange = ex
-	out.storing = p.takes(r.ContentLength) && storable && selects && a.err == nil && storableHere(f, r)
-	out.common = out.storing && !httpcache.ParseCacheControl(r.Header).NoCache
-	endToEnd(ex.Header)
-	return out, r.Body
-}
-
-// takes reports whether there is a store for a body of a length, -1 = unknown. What
-// would never be committed must not make it drop what it has.
-func (p *Proxy) takes(length int64) bool {
-	return p.cfg.Store != nil && (p.cfg.MaxBody <= 0 || length <= p.cfg.MaxBody)
-}
-
-// storableHere adds to httpcache's word what only shows in transfer. A body that
-// ends with its connection may have been cut off: without TLS nobody can tell.
-func storableHere(f *fetch, r *http.Response) bool {
-	endless := strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream")
-	delimited := r.ContentLength >= 0 || len(r.TransferEncoding) > 0 || r.ProtoMajor >= 2 || r.TLS != nil
-	portal := r.StatusCode == http.StatusNetworkAuthenticationRequired // RFC 6585 section 6: must not be stored
-	return f.in.Method == http.MethodGet && r.StatusCode != http.StatusPartialContent && delimited && !endless && !portal && !r.Uncompressed
-}
-
-// confirmed is the outcome when the origin says that the stored response is still
-// the right one (RFC 9111 section 4.3.4).
-func (p *Proxy) confirmed(ctx context.Context, f *fetch, a *answer) outcome {
-	_ = a.response.Body.Close()
-	h, old := a.response.Header, f.known
-	ex := httpcache.Freshen(old.Exchange, h, a.requested, a.received)
-	if h["Vary"] != nil {
-		ex.Selecting, _ = httpcache.Selecting(f.fields, ex.Header)
-	}
-	st := &resource.Stored{Exchange: ex, Tier: old.Tier, Signer: old.Signer, StoredAt: p.cfg.Now()}
-	st.Shareable = old.Shareable && p.shareable(f, a, ex)
-	err := p.sign(ex)
-	if err == nil {
-		err = p.freshen(ctx, st)
-	}
-	if err != nil {
-		p.notStored(err, f.url.String())
-	} else {
-		p.hook(st)
-	}
-	return outcome{stored: st, status: http.StatusNotModified, common: !errors.Is(err, context.Canceled)}
-}
-
-func (p *Proxy) freshen(ctx context.Context, st *resource.Stored) error {
-	ctx, end := p.storing.begin(ctx)
-	defer end()
-	return p.cfg.Store.Freshen(ctx, st)
-}
-
-// endToEnd removes from a response's header what is not for the client or for the
-// store: fields of this hop and Age, whose value is kept elsewhere.
-func endToEnd(h http.Header) {
-	httpcache.RemoveHopByHop(h)
-	delete(h, "Age")
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/resource"
 )
 
@@ -37,6 +38,9 @@ type Config struct {
 	Auth func(user, password string) bool
 	// Interceptor may look into tunnels; nil = all are blind.
 	Interceptor Interceptor
+
+	// Policy is the operator's choice in matters of RFC 9111.
+	Policy httpcache.Policy
 
 	// Pseudonym names this proxy in Via, Cache-Status and Proxy-Status; it is a token.
 	// "" = "peerproxy".

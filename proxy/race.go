@@ -49,7 +49,7 @@ func (p *Proxy) order(f *fetch) []contender {
 	switch {
 	case f.source == SourcePeers:
 		return []contender{peers}
-	case f.fresh || !p.mayAskPeers(f):
+	case f.fresh || !p.mayAskPeers(f.request):
 		return []contender{origin}
 	case p.health.failing(f.url.Site()):
 		return []contender{peers, origin}

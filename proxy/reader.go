@@ -25,6 +25,15 @@ func (rd *reader) progress() (n int64, inStore bool, grown <-chan struct{}, err 
 	return 0, false, s.grown.waitLocked(), nil
 }
 
+// skip goes on to an offset. What lies before it is not read by this reader.
+func (rd *reader) skip(offset int64) {
+	s := rd.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rd.off = max(rd.off, offset)
+	s.moved.wakeLocked()
+}
+
 // ready reports whether read would return at once.
 func (rd *reader) ready() bool {
 	s := rd.spool

@@ -106,9 +106,6 @@ func wantsNews(h http.Header) bool {
 		len(h["Cache-Control"]) == 0 && strings.Contains(strings.ToLower(h.Get("Pragma")), "no-cache")
 }
 
-// conditionals are those preconditions that the proxy answers itself.
-var conditionals = []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"}
-
 // fields returns the request fields to be forwarded: without those for this hop,
 // those that Connection names, and all that concern the proxy (RFC 9110 section
 // 7.6.1), and with Via.

@@ -1,9 +1,6 @@
 package proxy
 
 import (
-	"context"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,14 +12,8 @@ import (
 // notModifiedFields are what a 304 repeats of the stored response (RFC 9110 section 15.4.5).
 var notModifiedFields = []string{"Cache-Control", "Content-Location", "Date", "Etag", "Expires", "Last-Modified", "Vary"}
 
-// part is the piece of a stored body that an answer consists of.
-type part struct {
-	status         int
-	offset, length int64
-}
-
 // serveStored answers from the store. It returns false, with nothing written, if the
-// stored body can't be read.
+// stored body can't be read, or has not all that is asked for.
 func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stored, cs cacheStatus, ps proxyStatus) bool {
 	ex := st.Exchange
 	if st.Tier != resource.Origin {
@@ -31,15 +22,20 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 		}
 		ps.details += tierWords(st.Tier)
 	}
-	if modifiable(ex.Status) && httpcache.NotModified(r.in.Header, ex) {
-		p.describe(w.Header(), ex, notModifiedFields, "1.1", cs, ps)
-		w.WriteHeader(http.StatusNotModified)
+	if p.precondition(w, r.in, ex, "1.1", cs, ps) {
 		return true
 	}
-	piece := choose(r, ex)
-	if r.in.Method == http.MethodHead || piece.length == 0 {
+	l, ok := layOut(r.in, ex)
+	if !ok {
+		return false
+	}
+	describe := func() {
 		p.describe(w.Header(), ex, nil, "1.1", cs, ps)
-		writePartHeader(w, ex, piece)
+		withoutOldCookies(w.Header(), r.in)
+	}
+	if r.in.Method == http.MethodHead || l.length == 0 {
+		describe()
+		l.writeHeader(w)
 		return true
 	}
 	body, err := p.cfg.Store.OpenBody(st)
@@ -48,88 +44,32 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 		return false
 	}
 	defer body.Close()
-	return p.servePart(w, ex, body, piece, func() { p.describe(w.Header(), ex, nil, "1.1", cs, ps) })
+	return p.write(w, l, body, describe)
 }
 
-func modifiable(status int) bool { return status == http.StatusOK }
-
-// choose picks the part that is asked for: the whole, or one range of a whole
-// 200 response (RFC 9110 section 14.2).
-func choose(r *request, ex *resource.Exchange) part {
-	whole := part{ex.Status, 0, ex.Body.Length}
-	if r.in.Header["Range"] == nil || r.in.Method != http.MethodGet || ex.Status != http.StatusOK {
-		return whole
-	}
-	offset, length, status := httpcache.Range(r.in.Header, ex)
-	switch status {
-	case httpcache.RangePartial:
-		return part{http.StatusPartialContent, offset, length}
-	case httpcache.RangeUnsatisfiable:
-		return part{http.StatusRequestedRangeNotSatisfiable, 0, 0}
-	}
-	return whole
-}
-
-// servePart reads the first bytes before anything is written, so that a body that
-// is lost or damaged is noticed in time for another way.
-func (p *Proxy) servePart(w http.ResponseWriter, ex *resource.Exchange, body Body, piece part, describe func()) bool {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	end := piece.offset + piece.length
-	n, err := readFull(body, *buf, piece.offset, end)
-	if err != nil {
-		p.log.Warn("stored response not readable", "err", err)
-		return false
-	}
-	describe()
-	writePartHeader(w, ex, piece)
-	deadline := p.deadline(w)
-	for at := piece.offset; ; {
-		if end-at > int64(n) {
-			deadline()
-		}
-		if _, err := w.Write((*buf)[:n]); err != nil {
-			return true // the client has gone
-		}
-		if at += int64(n); at == end {
-			return true
-		}
-		if n, err = readFull(body, *buf, at, end); err != nil {
-			p.log.Warn("stored response not readable", "err", err)
-			panic(http.ErrAbortHandler) // the client must notice that this is not all
-		}
+// withoutOldCookies keeps a stored response from setting a cookie to what it was when the
+// response was stored, for a client that has cookies of the site: it might have logged in since.
+func withoutOldCookies(h http.Header, r *http.Request) {
+	if h["Set-Cookie"] != nil && r.Header["Cookie"] != nil {
+		delete(h, "Set-Cookie")
 	}
 }
 
-// readFull reads as much of [offset, end) as fits.
-func readFull(body io.ReaderAt, buf []byte, offset, end int64) (int, error) {
-	buf = buf[:min(int64(len(buf)), end-offset)]
-	n, err := body.ReadAt(buf, offset)
-	if n == len(buf) {
-		return n, nil
+// precondition answers a request whose preconditions say that it does not need the response,
+// or does not want it (RFC 9110 section 13.2.2).
+func (p *Proxy) precondition(w http.ResponseWriter, r *http.Request, ex *resource.Exchange, proto string, cs cacheStatus, ps proxyStatus) bool {
+	switch outcome, _ := httpcache.Preconditions(r.Header, ex); outcome {
+	case httpcache.AnswerNotModified:
+		p.describe(w.Header(), ex, notModifiedFields, proto, cs, ps)
+		w.WriteHeader(http.StatusNotModified)
+		return true
+	case httpcache.AnswerFailed:
+		p.describe(w.Header(), ex, notModifiedFields, proto, cs, ps)
+		w.Header()["Content-Length"] = []string{"0"}
+		w.WriteHeader(http.StatusPreconditionFailed)
+		return true
 	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-func writePartHeader(w http.ResponseWriter, ex *resource.Exchange, piece part) {
-	h := w.Header()
-	length := piece.length
-	switch piece.status {
-	case http.StatusPartialContent:
-		h["Content-Range"] = []string{"bytes " + strconv.FormatInt(piece.offset, 10) + "-" +
-			strconv.FormatInt(piece.offset+length-1, 10) + "/" + strconv.FormatInt(ex.Body.Length, 10)}
-	case http.StatusRequestedRangeNotSatisfiable:
-		h["Content-Range"] = []string{"bytes */" + strconv.FormatInt(ex.Body.Length, 10)}
-		delete(h, "Content-Encoding")
-		h["Content-Type"] = nil
-	}
-	if hasContent(piece.status) {
-		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
-	}
-	w.WriteHeader(piece.status)
+	return false
 }
 
 // hasContent reports whether responses with the status have content, be it empty
@@ -179,85 +119,4 @@ func (p *Proxy) label(h, from http.Header, proto string, cs cacheStatus, ps prox
 
 func plus(lines []string, line string) []string {
 	return append(lines[:len(lines):len(lines)], line)
-}
-
-// stream delivers what a flight is receiving. It reports whether the client is
-// satisfied with the header alone.
-func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) (satisfied bool) {
-	out := &s.outcome
-	ex, h := out.exchange, w.Header()
-	cs.stored = out.storing
-	ps := proxyStatus{received: out.status}
-	if out.tier != resource.Origin {
-		cs.detail, cs.fwdStatus = "peer", 0
-		ps = proxyStatus{details: tierWords(out.tier)}
-	}
-	if modifiable(ex.Status) && x.whole && httpcache.NotModified(x.in.Header, ex) {
-		p.describe(h, ex, notModifiedFields, out.proto, cs, ps)
-		w.WriteHeader(http.StatusNotModified)
-		return true
-	}
-	p.describe(h, ex, nil, out.proto, cs, ps)
-	if out.length >= 0 && hasContent(ex.Status) {
-		h["Content-Length"] = []string{strconv.FormatInt(out.length, 10)}
-	}
-	if out.length < 0 {
-		announceTrailer(h, out.announced)
-	}
-	w.WriteHeader(ex.Status)
-	if x.in.Method == http.MethodHead || !hasContent(ex.Status) {
-		return true
-	}
-	if err := p.pour(x.in.Context(), w, s.reader); err != nil {
-		panic(http.ErrAbortHandler) // the client must notice that this is not all
-	}
-	if out.length < 0 {
-		writeTrailer(h, out.trailer, out.announced)
-	}
-	return false
-}
-
-// pour copies a reader's body to a client until the end of the body. What has come
-// is flushed before it waits for more.
-func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader) error {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	control, deadline := http.NewResponseController(w), p.deadline(w)
-	for {
-		if !rd.ready() {
-			if err := flush(control); err != nil {
-				return err
-			}
-		}
-		n, err := rd.read(ctx, *buf)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		deadline()
-		if _, err := w.Write((*buf)[:n]); err != nil {
-			return err
-		}
-	}
-}
-
-// flush sends what is buffered. Writers that can't be flushed have no client that
-// waits.
-func flush(control *http.ResponseController) error {
-	if err := control.Flush(); !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil
-}
-
-// deadline returns a function that gives the client some time for the next write.
-// net/http takes the deadline off again after the response.
-func (p *Proxy) deadline(w http.ResponseWriter) func() {
-	control := http.NewResponseController(w)
-	return func() {
-		// Writers without deadlines (recorders in tests) do not block either.
-		_ = control.SetWriteDeadline(time.Now().Add(p.cfg.Idle))
-	}
 }

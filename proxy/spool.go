@@ -102,6 +102,13 @@ func (s *spool) keeping() bool {
 	return !s.failed && (s.err == nil || errors.Is(s.err, io.EOF))
 }
 
+// whole reports whether the end of the body has come, and the store has all of it.
+func (s *spool) whole() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.failed && errors.Is(s.err, io.EOF)
+}
+
 // refused is why the store did not take all that it was to take, if so.
 func (s *spool) refused() error {
 	s.mu.Lock()

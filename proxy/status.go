@@ -17,6 +17,7 @@ const (
 	fwdMiss     = "miss"      // stored and fresh, but from a peer who is not trusted
 	fwdRequest  = "request"   // stored and fresh, but the request wants it validated
 	fwdStale    = "stale"     // stored, but stale
+	fwdPartial  = "partial"   // a part is stored, but not all that is asked for
 )
 
 // cacheStatus is what one Cache-Status member says (RFC 9211 section 2). It is

@@ -17,23 +17,12 @@ import (
 	"github.com/peerproxy/peerproxy/resource"
 )
 
-// fetch is what is asked of the origin and of peers.
-type fetch struct {
-	*request
-	fields http.Header      // as sent to the origin
-	known  *resource.Stored // what is stored of the variant, nil = nothing
-	fresh  bool             // it is fresh, but of a tier that an origin's answer is preferred to
-	usable bool             // it may be served if the origin fails
-	asked  bool             // known's validators are among the fields
-	whole  bool             // no Range among them
-	hint   func(status int, h http.Header)
-}
-
 // answer is what an upstream gave: a response, a copy or an error; a response comes
 // with an error if its status says that the origin failed.
 type answer struct {
 	from      contender
 	response  *http.Response
+	joined    *joint // response and what is stored make one
 	copy      *resource.Copy
 	err       error
 	requested time.Time
@@ -51,17 +40,15 @@ func (a *answer) discard() {
 }
 
 // askOrigin sends the request to the origin. If the origin confirms another response
-// than the stored one, it is asked again for the whole (RFC 9111 section 4.3.4).
+// than the stored one, or gives a part that does not fit the stored part, it is asked again as if
+// nothing were stored (RFC 9111 sections 4.3.4 and 3.4).
 func (p *Proxy) askOrigin(ctx context.Context, f *fetch) answer {
-	a := p.roundTrip(ctx, f, f.fields, f.asked)
-	if a.err != nil || a.response.StatusCode != http.StatusNotModified || httpcache.Validates(f.known.Exchange, a.response.Header) {
+	a := p.roundTrip(ctx, f, f.fields, len(f.asked) > 0)
+	if a.response == nil || p.join(f, &a) {
 		return a
 	}
 	a.discard()
-	fields := f.fields.Clone()
-	delete(fields, "If-None-Match")
-	delete(fields, "If-Modified-Since")
-	return p.roundTrip(ctx, f, fields, false)
+	return p.roundTrip(ctx, f, f.plainFields(), false)
 }
 
 func (p *Proxy) roundTrip(ctx context.Context, f *fetch, fields http.Header, conditional bool) answer {
@@ -148,19 +135,19 @@ func causeOf(ctx context.Context, err error) error {
 // mayAskPeers keeps to itself whatever is nobody's business (ARCHITECTURE.md, "What
 // may be shared"). A cookie, which most requests have, is no reason not to ask for
 // what others may have got without; nor are other fields, which peers do not learn.
-func (p *Proxy) mayAskPeers(f *fetch) bool {
-	if p.cfg.Peers == nil || f.source == SourceOrigin || !f.whole || f.in.Header["Authorization"] != nil {
+func (p *Proxy) mayAskPeers(r *request) bool {
+	if p.cfg.Peers == nil || r.source == SourceOrigin || r.in.Header["Authorization"] != nil {
 		return false
 	}
-	shareable, _ := shareableURL(f.url)
-	return shareable && p.dialer.Public(f.url.Host())
+	shareable, _ := shareableURL(r.url)
+	return shareable && p.dialer.Public(r.url.Host())
 }
 
 // askPeers asks for a copy. Only the selecting fields leave this node. A request
 // that names peers as its only source comes here even if they may not be asked.
 func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
 	a := answer{from: peers, requested: p.cfg.Now()}
-	if !p.mayAskPeers(f) {
+	if !p.mayAskPeers(f.request) {
 		a.received, a.err = a.requested, errNoPeer
 		if p.cfg.Peers != nil {
 			a.err = fmt.Errorf("%w: %w", errNoPeer, errPrivate)
@@ -210,7 +197,7 @@ func (p *Proxy) fits(f *fetch, c *resource.Copy) error {
 	if f.source == SourcePeers {
 		return nil
 	}
-	ev := httpcache.Evaluate(f.in, ex, p.cfg.Now())
+	ev := p.cfg.Policy.Evaluate(f.in, ex, p.cfg.Now())
 	if !ev.Verdict.Reusable() && !ev.StaleIfError {
 		return fmt.Errorf("%w: too old, and must not be used unconfirmed", errUnfit)
 	}

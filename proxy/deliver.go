@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+)
+
+// deliver writes the outcome of a flight to a client. Satisfied means that the
+// client needs no more of the flight although it has not read all; done is false if
+// the store failed, so that another fetch is needed.
+func (p *Proxy) deliver(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) (satisfied, done bool) {
+	out := &s.outcome
+	switch {
+	case out.stored != nil:
+		cs.ttl, cs.hasTTL = p.ttl(x.request, out.stored), true
+		if out.status == 0 { // found at the second look: a hit after all
+			cs = cacheStatus{ttl: cs.ttl, hasTTL: true}
+		}
+		return false, p.serveStored(w, x.request, out.stored, cs, proxyStatus{received: out.status})
+	case out.failed != nil:
+		return p.deliverFailure(w, x, s, cs), true
+	}
+	return p.stream(w, x, s, cs)
+}
+
+// deliverFailure answers when the origin failed and no peer helped: with the stored
+// copy if that is allowed, with what the origin said, or with a page of our own.
+func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) (satisfied bool) {
+	out := &s.outcome
+	failed := explain(out.failed)
+	var status badStatusError
+	if errors.As(out.failed, &status) {
+		failed.kind = "" // the origin did answer: received-status says all
+	}
+	if x.usableNow(out) && p.serveStored(w, x.request, x.known, p.instead(x, cs), failed.proxyStatus(out.status)) {
+		return false
+	}
+	if out.exchange != nil {
+		if satisfied, done := p.stream(w, x, s, cs); done {
+			return satisfied
+		}
+	}
+	tried := out.tried
+	if x.known != nil && !x.usable {
+		tried = append(tried[:len(tried):len(tried)], "A copy is stored here, but its site does not allow it to be shown unconfirmed.")
+	}
+	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, tried: tried})
+	return false
+}
+
+// usableNow reports whether what is stored may stand in for an origin that failed: in place of
+// an answer only as long as stale-if-error says, if it says anything (RFC 5861 section 4).
+func (x *fetch) usableNow(out *outcome) bool {
+	return x.usable && (x.instead || out.exchange == nil)
+}
+
+// instead is the Cache-Status of a stored response that stands in for an origin that failed.
+func (p *Proxy) instead(x *fetch, cs cacheStatus) cacheStatus {
+	cs.ttl, cs.hasTTL, cs.detail = p.ttl(x.request, x.known), true, "stale-if-error"
+	if cs.ttl > 0 { // it was not for its age that the origin was asked
+		cs.detail = "origin-failed"
+	}
+	return cs
+}

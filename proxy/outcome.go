@@ -1,0 +1,241 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/peerproxy/peerproxy/httpcache"
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// outcome makes of an answer what readers get. The body is nil if there is none to
+// be transferred.
+func (p *Proxy) outcome(ctx context.Context, f *fetch, a *answer) (outcome, io.ReadCloser) {
+	switch {
+	case a.copy != nil:
+		return p.copied(f, a)
+	case a.response == nil:
+		return outcome{failed: a.err, common: true}, nil
+	case a.joined != nil:
+		return p.joined(ctx, f, a)
+	case a.response.StatusCode == http.StatusNotModified:
+		return p.confirmed(ctx, f, a), nil
+	case f.in.Method == http.MethodHead:
+		p.headSays(ctx, f, a)
+	}
+	return p.received(f, a)
+}
+
+// copied is the outcome when a peer gave a copy.
+func (p *Proxy) copied(f *fetch, a *answer) (outcome, io.ReadCloser) {
+	out := outcome{
+		exchange: a.copy.Exchange, status: a.copy.Exchange.Status, tier: a.copy.Tier,
+		length: a.copy.Exchange.Body.Length, proto: "1.1",
+	}
+	out.storing = p.takes(out.length)
+	out.common = out.storing
+	if f.in.Method == http.MethodHead {
+		_ = a.copy.Body.Close()
+		out.storing, out.common = false, true
+		return out, nil
+	}
+	return out, a.copy.Body
+}
+
+// exchangeOf is what an origin's answer is stored as, but for its body.
+func exchangeOf(f *fetch, a *answer) *resource.Exchange {
+	r := a.response
+	selecting, _ := httpcache.Selecting(f.fields, r.Header)
+	return &resource.Exchange{
+		Method: http.MethodGet, URL: f.url, Selecting: selecting, Status: r.StatusCode, Header: r.Header,
+		Requested: a.requested, Received: a.received, InitialAge: httpcache.InitialAge(r.Header),
+	}
+}
+
+// received is the outcome when the origin gave a response other than 304.
+func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
+	r := a.response
+	out := outcome{
+		failed: a.err, status: r.StatusCode, tier: resource.Origin, length: r.ContentLength,
+		proto:     version(r.ProtoMajor, r.ProtoMinor),
+		announced: slices.Collect(maps.Keys(r.Trailer)), trailer: http.Header{},
+		exchange: exchangeOf(f, a), verbatim: true,
+	}
+	storable := p.storable(f, a)
+	endToEnd(out.exchange.Header)
+	if storable && r.StatusCode == http.StatusPartialContent {
+		out.exchange, out.verbatim = p.wholeOf(f, a, out.exchange)
+	}
+	out.storing = storable && p.takes(r.ContentLength)
+	// What answers a range answers nobody else who waits.
+	out.common = out.storing && !f.ranged && !httpcache.ParseCacheControl(r.Header).NoCache
+	return out, r.Body
+}
+
+// storable decides whether what an origin gave is to be stored, and tells why.
+func (p *Proxy) storable(f *fetch, a *answer) bool {
+	r := a.response
+	asked := &http.Request{Method: f.in.Method, Header: f.fields}
+	ok, why := p.cfg.Policy.Storable(asked, r.StatusCode, r.Header)
+	if r.StatusCode == http.StatusPartialContent {
+		ok, why = p.cfg.Policy.StorablePart(asked, r.Header, r.ContentLength)
+	}
+	if ok {
+		ok, why = p.storableHere(f, a, why)
+	}
+	p.tellReceived(f, a, ok, why)
+	p.log.Debug("response", "status", r.StatusCode, "storable", ok, "why", why.Text, "section", why.Section, "url", f.url.String())
+	return ok
+}
+
+// storableHere adds to httpcache's word what only shows in transfer, and what is stored already.
+func (p *Proxy) storableHere(f *fetch, a *answer, why httpcache.Reason) (bool, httpcache.Reason) {
+	r := a.response
+	text, section := "", ""
+	switch {
+	case p.cfg.Store == nil:
+		text = "there is no store"
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream"):
+		text = "it is a stream of events, which has no end"
+	case r.ContentLength < 0 && len(r.TransferEncoding) == 0 && r.ProtoMajor < 2 && r.TLS == nil:
+		text, section = "nothing says whether all of it has come", "RFC 9112 section 8"
+	case r.Uncompressed:
+		text = "it is not as the origin sent it"
+	case a.err != nil && f.known != nil && f.known.Exchange.Status < 400:
+		text, section = "an error never takes the place of a good response", "RFC 9111 section 4.3.3"
+	case r.StatusCode == http.StatusPartialContent && f.known != nil && f.known.Exchange.Status == http.StatusPartialContent && p.longer(f, r):
+		text = "a longer part is stored"
+	default:
+		return true, why
+	}
+	return false, httpcache.Reason{Text: "not stored: " + text, Section: section}
+}
+
+// longer reports whether the part that is stored is worth more than one that is received.
+func (p *Proxy) longer(f *fetch, r *http.Response) bool {
+	ev := p.evaluate(f.request, f.known)
+	return ev.Age < ev.Lifetime && r.ContentLength >= 0 && f.known.Exchange.Body.Length > r.ContentLength
+}
+
+// wholeOf makes a whole response of a part that is all of its representation, as "bytes=0-"
+// brings it.
+func (p *Proxy) wholeOf(f *fetch, a *answer, ex *resource.Exchange) (_ *resource.Exchange, verbatim bool) {
+	ex.Body.Length = p.partOf(f, a).Body.Length
+	whole, ok := httpcache.WholePart(ex)
+	if !ok {
+		return ex, true
+	}
+	if a.response.ContentLength >= 0 {
+		return whole, false
+	}
+	return whole, true
+}
+
+// takes reports whether there is a store for a body of a length, -1 = unknown. What
+// would never be committed must not make it drop what it has.
+func (p *Proxy) takes(length int64) bool {
+	return p.cfg.Store != nil && (p.cfg.MaxBody <= 0 || length <= p.cfg.MaxBody)
+}
+
+// joined is the outcome when what the origin sent and what is stored make one response.
+func (p *Proxy) joined(ctx context.Context, f *fetch, a *answer) (outcome, io.ReadCloser) {
+	body, err := p.open(a.joined, a.response.Body)
+	if err != nil {
+		p.log.Warn("stored response not readable", "err", err)
+		_ = a.response.Body.Close()
+		return outcome{failed: errNotStored}, nil
+	}
+	if a.response.StatusCode == http.StatusNotModified {
+		p.freshenAll(ctx, f, a)
+	}
+	out := outcome{
+		exchange: a.joined.Exchange, status: a.response.StatusCode, tier: resource.Origin, length: a.joined.length(),
+		proto: version(a.response.ProtoMajor, a.response.ProtoMinor),
+	}
+	out.storing = p.takes(out.length) && !httpcache.ParseCacheControl(f.in.Header).NoStore
+	out.common = out.storing && !f.ranged && !httpcache.ParseCacheControl(out.exchange.Header).NoCache
+	return out, body
+}
+
+// confirmed is the outcome when the origin says that the stored response is still
+// the right one (RFC 9111 section 4.3.4).
+func (p *Proxy) confirmed(ctx context.Context, f *fetch, a *answer) outcome {
+	_ = a.response.Body.Close()
+	ex := httpcache.Freshen(f.known.Exchange, a.response.Header, a.requested, a.received)
+	if a.response.Header["Vary"] != nil {
+		ex.Selecting, _ = httpcache.Selecting(f.fields, ex.Header)
+	}
+	st, err := p.replace(ctx, f, a, f.known, ex)
+	return outcome{stored: st, status: http.StatusNotModified, common: !errors.Is(err, context.Canceled)}
+}
+
+// freshenAll updates the stored responses that a 304 is about, beside the one that is made of
+// it (RFC 9111 section 4.3.4).
+func (p *Proxy) freshenAll(ctx context.Context, f *fetch, a *answer) {
+	about, _ := httpcache.Updated(exchangesOf(f.asked), a.response.Header)
+	for _, st := range f.asked {
+		if slices.Contains(about, st.Exchange) {
+			_, _ = p.replace(ctx, f, a, st, httpcache.Freshen(st.Exchange, a.response.Header, a.requested, a.received))
+		}
+	}
+}
+
+// headSays applies the answer to a HEAD request to the stored responses that could have been
+// chosen for it (RFC 9111 section 4.3.5).
+func (p *Proxy) headSays(ctx context.Context, f *fetch, a *answer) {
+	if p.cfg.Store == nil || a.err != nil || f.source != SourceAny {
+		return
+	}
+	variants, _ := p.cfg.Store.Lookup(f.id) // whose failure was told at the first look
+	for _, st := range variants {
+		if st.Tier != resource.Origin || !httpcache.Matches(f.in.Header, st.Exchange) {
+			continue
+		}
+		effect, why := httpcache.OfHead(st.Exchange, a.response.StatusCode, a.response.Header)
+		p.tell(f.request, "stored response", why)
+		switch effect {
+		case httpcache.HeadFreshens:
+			_, _ = p.replace(ctx, f, a, st, httpcache.Freshen(st.Exchange, a.response.Header, a.requested, a.received))
+		case httpcache.HeadOutdates:
+			_, _ = p.replace(ctx, f, a, st, PolicyFor(p.cfg.Policy, st).Outdate(st.Exchange, a.received))
+		}
+	}
+}
+
+// replace changes the exchange of a stored response, and signs it anew. A failure is told to
+// the log: the response is good, even if the store does not know it.
+func (p *Proxy) replace(ctx context.Context, f *fetch, a *answer, old *resource.Stored, ex *resource.Exchange) (*resource.Stored, error) {
+	st := &resource.Stored{
+		Exchange: ex, Tier: old.Tier, Signer: old.Signer, StoredAt: p.cfg.Now(),
+		WithCookie: old.WithCookie || hasCookie(f),
+	}
+	st.Shareable = old.Shareable && p.shareable(f, a, ex)
+	err := p.sign(ex)
+	if err == nil {
+		err = p.freshen(ctx, st)
+	}
+	if err != nil {
+		p.notStored(err, f.url.String())
+		return st, err
+	}
+	p.hook(st)
+	return st, nil
+}
+
+func (p *Proxy) freshen(ctx context.Context, st *resource.Stored) error {
+	ctx, end := p.storing.begin(ctx)
+	defer end()
+	return p.cfg.Store.Freshen(ctx, st)
+}
+
+// endToEnd removes from a response's header what is not for the client or for the
+// store: fields of this hop and Age, whose value is kept elsewhere.
+func endToEnd(h http.Header) {
+	httpcache.RemoveHopByHop(h)
+	delete(h, "Age")
+}

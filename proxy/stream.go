@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// stream delivers what a flight is receiving. It reports whether the client is
+// satisfied with less than all; it is not done, with nothing written, if what comes does not
+// have all that is asked for.
+func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) (satisfied, done bool) {
+	out := &s.outcome
+	ex := out.exchange
+	cs.stored = out.storing
+	ps := proxyStatus{received: out.status}
+	if out.tier != resource.Origin {
+		cs.detail, cs.fwdStatus = "peer", 0
+		ps = proxyStatus{details: tierWords(out.tier)}
+	}
+	if p.precondition(w, x.in, ex, out.proto, cs, ps) {
+		return true, true
+	}
+	cut, ok := x.cut(out)
+	if !ok {
+		return false, false
+	}
+	p.describe(w.Header(), ex, nil, out.proto, cs, ps)
+	if out.length >= 0 {
+		cut.writeHeader(w)
+	} else {
+		announceTrailer(w.Header(), out.announced)
+		w.WriteHeader(ex.Status)
+	}
+	if x.in.Method == http.MethodHead || !hasContent(cut.status) {
+		return true, true
+	}
+	if err := p.pour(x.in.Context(), w, s.reader, cut, out.length); err != nil {
+		panic(http.ErrAbortHandler) // the client must notice that this is not all
+	}
+	if out.length < 0 {
+		writeTrailer(w.Header(), out.trailer, out.announced)
+	}
+	return true, true
+}
+
+// cut is the layout of an answer from a body that is being received: all of it, or one range.
+// Several are not cut out of it, which RFC 9110 section 14.2 leaves to the server. What the
+// origin says to a client's own Range is passed on as it is.
+func (x *fetch) cut(out *outcome) (l layout, ok bool) {
+	ex := *out.exchange
+	ex.Body.Length = max(out.length, 0)
+	if !out.verbatim && out.length >= 0 {
+		if l, ok = layOut(x.in, &ex); !ok || len(l.pieces) < 2 {
+			return l, ok
+		}
+	}
+	l = wholeLayout(&ex)
+	l.verbatim = true
+	return l, true
+}
+
+// pour copies a reader's body, or a piece of it, to a client. What has come is flushed before
+// it waits for more. A piece at the end of the body is read to the body's end, so that it is
+// known to be whole.
+func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader, l layout, length int64) error {
+	left := int64(-1)
+	if length >= 0 {
+		if len(l.pieces) == 0 {
+			return nil // 416
+		}
+		span := l.pieces[0].span
+		if rd.skip(span.Offset); span.End() < length {
+			left = span.Length
+		}
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	control, deadline := http.NewResponseController(w), p.deadline(w)
+	for left != 0 {
+		if !rd.ready() {
+			if err := flush(control); err != nil {
+				return err
+			}
+		}
+		n, err := rd.read(ctx, *buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if left > 0 {
+			n = int(min(int64(n), left))
+			left -= int64(n)
+		}
+		deadline()
+		if _, err := w.Write((*buf)[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush sends what is buffered. Writers that can't be flushed have no client that
+// waits.
+func flush(control *http.ResponseController) error {
+	if err := control.Flush(); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// deadline returns a function that gives the client some time for the next write.
+// net/http takes the deadline off again after the response.
+func (p *Proxy) deadline(w http.ResponseWriter) func() {
+	control := http.NewResponseController(w)
+	return func() {
+		// Writers without deadlines (recorders in tests) do not block either.
+		_ = control.SetWriteDeadline(time.Now().Add(p.cfg.Idle))
+	}
+}

@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/peerproxy/peerproxy/httpcache"
+)
+
+type tellKey struct{}
+
+// WithExplanation returns a context for requests whose decisions are told to f as they are
+// made: what was found, whether it is used and why, and what became of the origin's answer. It is
+// called from several goroutines. What is said after the header of the answer was written is
+// about an origin that was too slow.
+func WithExplanation(ctx context.Context, f func(httpcache.Finding)) context.Context {
+	return context.WithValue(ctx, tellKey{}, f)
+}
+
+// tell explains one decision to whoever wants to know.
+func (p *Proxy) tell(r *request, topic string, why httpcache.Reason) {
+	if f, ok := r.in.Context().Value(tellKey{}).(func(httpcache.Finding)); ok {
+		f(httpcache.Finding{Topic: topic, Reason: why})
+	}
+}
+
+func (r *request) told() bool {
+	_, ok := r.in.Context().Value(tellKey{}).(func(httpcache.Finding))
+	return ok
+}
+
+// tellFound explains what the store has for a request.
+func (p *Proxy) tellFound(r *request, f found) {
+	if !r.told() {
+		return
+	}
+	switch {
+	case f.stored != nil:
+		for _, finding := range PolicyFor(p.cfg.Policy, f.stored).Explain(r.in, f.stored.Exchange, p.cfg.Now()) {
+			p.tell(r, finding.Topic, finding.Reason)
+		}
+	case len(f.variants) > 0:
+		p.tell(r, "stored", httpcache.Reason{Text: "only variants for other requests", Section: "RFC 9111 section 4.1"})
+	default:
+		p.tell(r, "stored", httpcache.Reason{Text: "nothing", Section: "RFC 9111 section 4"})
+	}
+}
+
+// tellReceived explains what becomes of an origin's response.
+func (p *Proxy) tellReceived(f *fetch, a *answer, storable bool, why httpcache.Reason) {
+	if !f.told() {
+		return
+	}
+	p.tell(f.request, "answer", httpcache.Reason{Text: strings.TrimSpace(a.response.Proto + " " + a.response.Status)})
+	why.Text = strings.TrimPrefix(why.Text, "stored: ")
+	p.tell(f.request, "stored", why)
+	if storable && f.in.Method == http.MethodGet {
+		policy := p.cfg.Policy
+		policy.NoHeuristics = policy.NoHeuristics || hasCookie(f)
+		_, _, lifetime := policy.Lifetime(exchangeOf(f, a))
+		p.tell(f.request, "fresh", lifetime)
+	}
+}
