@@ -37,18 +37,18 @@ const (
 //	body length, body root           8 + 32
 //	length of exchange               4
 type record struct {
-	flags     byte
-	tier      resource.Tier
-	status    int
-	received  int64
-	storedAt  int64
-	accessed  int64
-	body      uint64 // 0 if the body is inline
-	length    int64
-	root      resource.Root
-	signer    string
-	exchange  []byte
-	inline    []byte
+	flags    byte
+	tier     resource.Tier
+	status   int
+	received int64
+	storedAt int64
+	accessed int64
+	body     uint64 // 0 if the body is inline
+	length   int64
+	root     resource.Root
+	signer   string
+	exchange []byte
+	inline   []byte
 }
 
 // newRecord encodes st. MarshalBinary refuses what could not be read back.
@@ -61,14 +61,14 @@ func newRecord(st *resource.Stored) (*record, error) {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
 	return &record{
-		flags:     flagsOf(st),
-		tier:      st.Tier,
-		status:    st.Exchange.Status,
-		received:  st.Exchange.Received.UnixMicro(),
-		length:    st.Exchange.Body.Length,
-		root:      st.Exchange.Body.Root,
-		signer:    st.Signer,
-		exchange:  encoded,
+		flags:    flagsOf(st),
+		tier:     st.Tier,
+		status:   st.Exchange.Status,
+		received: st.Exchange.Received.UnixMicro(),
+		length:   st.Exchange.Body.Length,
+		root:     st.Exchange.Body.Root,
+		signer:   st.Signer,
+		exchange: encoded,
 	}, nil
 }
 
@@ -122,15 +122,15 @@ func parseRecord(b []byte) (*record, error) {
 	}
 	u64 := func(at int) uint64 { return binary.BigEndian.Uint64(b[at:]) }
 	r := &record{
-		flags:     b[1],
-		tier:      resource.Tier(b[2]),
-		status:    int(binary.BigEndian.Uint16(b[4:])),
-		received:  int64(u64(8)),
-		storedAt:  int64(u64(16)),
-		accessed:  int64(u64(24)),
-		body:      u64(32),
-		length:    int64(u64(40)),
-		root:      resource.Root(b[48:80]),
+		flags:    b[1],
+		tier:     resource.Tier(b[2]),
+		status:   int(binary.BigEndian.Uint16(b[4:])),
+		received: int64(u64(8)),
+		storedAt: int64(u64(16)),
+		accessed: int64(u64(24)),
+		body:     u64(32),
+		length:   int64(u64(40)),
+		root:     resource.Root(b[48:80]),
 	}
 	signer, exchange := int(binary.BigEndian.Uint16(b[6:])), int64(binary.BigEndian.Uint32(b[80:]))
 	rest := b[recordHeadSize:]

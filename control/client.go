@@ -103,6 +103,15 @@ func (c *Client) Get(ctx context.Context, rawURL, from string) (*http.Response, 
 	return c.send(ctx, http.MethodGet, "/get", url.Values{"url": {rawURL}, "from": {from}})
 }
 
+// GetExplained is Get together with the decisions that led to the answer, in their order.
+func (c *Client) GetExplained(ctx context.Context, rawURL, from string) (*http.Response, []Finding, error) {
+	resp, err := c.send(ctx, http.MethodGet, "/get", url.Values{"url": {rawURL}, "from": {from}, "explain": {"1"}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return resp, takeFindings(resp.Header), nil
+}
+
 func (c *Client) value(ctx context.Context, method, path string, query url.Values, into any) error {
 	resp, err := c.do(ctx, method, path, query)
 	if err != nil {

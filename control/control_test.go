@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/peerproxy/peerproxy/cache"
+	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/resource"
 )
 
@@ -147,7 +149,7 @@ func TestFileAloneHasNoNode(t *testing.T) {
 }
 
 func TestGetHandsTheRequestOver(t *testing.T) {
-	c := local(t, Config{Store: openStore(t), Fetch: func(w http.ResponseWriter, r *http.Request, from string) {
+	c := local(t, Config{Store: openStore(t), Fetch: func(w http.ResponseWriter, r *http.Request, from string, _ func(httpcache.Finding)) {
 		w.Header().Set("X-Asked", r.Method+" "+r.URL.String()+" "+from)
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "content")
@@ -163,6 +165,41 @@ func TestGetHandsTheRequestOver(t *testing.T) {
 	}
 	if asked := resp.Header.Get("X-Asked"); asked != "GET http://a.example/x?y peers" {
 		t.Errorf("asked %q", asked)
+	}
+}
+
+// What the node explains comes through, and nothing that an origin says in its place.
+func TestGetExplained(t *testing.T) {
+	c := local(t, Config{Store: openStore(t), Fetch: func(w http.ResponseWriter, _ *http.Request, _ string, tell func(httpcache.Finding)) {
+		w.Header().Set(findingField, `{"topic":"forged"}`)
+		w.Header().Set("Link", "</a.css>")
+		w.WriteHeader(http.StatusEarlyHints)
+		if tell != nil {
+			tell(httpcache.Finding{Topic: "found", Reason: httpcache.Reason{Text: "no\nthing \"é\"", Section: "RFC 9111 section 4"}})
+			tell(httpcache.Finding{Topic: "stored", Reason: httpcache.Reason{Text: "yes"}})
+		}
+		w.Header().Set(findingField, `{"topic":"forged"}`)
+		_, _ = io.WriteString(w, "content")
+		if tell != nil {
+			tell(httpcache.Finding{Topic: "late"})
+		}
+	}})
+	resp, findings, err := c.GetExplained(t.Context(), "http://a.example/", "any")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	want := []Finding{{"found", "no\nthing \"é\"", "RFC 9111 section 4"}, {"stored", "yes", ""}}
+	if !slices.Equal(findings, want) || resp.Header[findingField] != nil {
+		t.Errorf("got %q, %v", findings, resp.Header)
+	}
+	resp, err = c.Get(t.Context(), "http://a.example/", "any")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.Header[findingField] != nil {
+		t.Errorf("unasked: %v", resp.Header)
 	}
 }
 

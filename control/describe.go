@@ -10,10 +10,10 @@ import (
 )
 
 // describe says of a stored response what fits in a line.
-func describe(st *resource.Stored) Response {
+func (s server) describe(st *resource.Stored) Response {
 	ex := st.Exchange
 	now := time.Now()
-	evaluation := httpcache.Evaluate(plainRequest(ex), ex, now)
+	evaluation := s.Policy.For(st).Evaluate(plainRequest(ex), ex, now)
 	return Response{
 		URL: ex.URL.String(), Method: ex.Method, Status: ex.Status,
 		Type: ex.Header.Get("Content-Type"), Length: ex.Body.Length,
@@ -35,14 +35,14 @@ func plainRequest(ex *resource.Exchange) *http.Request {
 	return &http.Request{Method: ex.Method, Header: header}
 }
 
-func describeFully(st *resource.Stored) Response {
-	r := describe(st)
+func (s server) describeFully(st *resource.Stored) Response {
+	r := s.describe(st)
 	r.Header, r.Selecting = st.Exchange.Header, st.Exchange.Selecting
-	for _, f := range httpcache.Explain(plainRequest(st.Exchange), st.Exchange, time.Now()) {
+	for _, f := range s.Policy.For(st).Explain(plainRequest(st.Exchange), st.Exchange, time.Now()) {
 		r.Explained = append(r.Explained, Finding{Topic: f.Topic, Text: f.Text, Section: f.Section})
 	}
-	for _, s := range st.Exchange.Signatures {
-		r.Signed = append(r.Signed, s.Input)
+	for _, signature := range st.Exchange.Signatures {
+		r.Signed = append(r.Signed, signature.Input)
 	}
 	return r
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/peerproxy/peerproxy/cache"
+	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/resource"
 )
 
@@ -18,8 +19,11 @@ type Config struct {
 	Store *cache.Store
 	// Status describes the node. nil: there is none, only its file.
 	Status func() Status
-	// Fetch answers r, a request for an absolute URL, from the given source. nil: no node to fetch with.
-	Fetch func(w http.ResponseWriter, r *http.Request, from string)
+	// Policy is the one that the node decides by.
+	Policy httpcache.Policy
+	// Fetch answers r, a request for an absolute URL, from the given source, and explains its
+	// decisions unless tell is nil. nil: no node to fetch with.
+	Fetch func(w http.ResponseWriter, r *http.Request, from string, tell func(httpcache.Finding))
 	// Logger gets the faults of this interface. nil discards them.
 	Logger *slog.Logger
 }
@@ -69,11 +73,11 @@ func (s server) stats() CacheStats {
 
 func (s server) responses(w http.ResponseWriter, r *http.Request) {
 	if !r.URL.Query().Has("url") {
-		s.stream(w, s.Store.All(), describe)
+		s.stream(w, s.Store.All(), s.describe)
 		return
 	}
 	if found, ok := s.lookup(w, r); ok {
-		s.stream(w, each(found), describeFully)
+		s.stream(w, each(found), s.describeFully)
 	}
 }
 
@@ -149,7 +153,12 @@ func (s server) get(w http.ResponseWriter, r *http.Request) {
 	}
 	req.RequestURI = u.String()
 	req.RemoteAddr = "control"
-	s.Fetch(w, req, r.URL.Query().Get("from"))
+	explained := &explaining{ResponseWriter: w}
+	var tell func(httpcache.Finding)
+	if r.URL.Query().Has("explain") {
+		tell = explained.tell
+	}
+	s.Fetch(explained, req, r.URL.Query().Get("from"), tell)
 }
 
 // lookup finds what is stored under the request's URL, or answers why not.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/dunglas/httpsfv"
+
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 // Policy is what an operator may choose about decisions that are otherwise those of the
@@ -19,6 +21,13 @@ type Policy struct {
 	// NoHeuristics: a response that does not say how long it is fresh is stale at once. It can
 	// still be validated, or stand in for an origin that fails.
 	NoHeuristics bool
+}
+
+// For is the policy that holds for one stored response. What was fetched with a cookie and does
+// not say how long it is fresh may be one person's page: it is never fresh by heuristics.
+func (p Policy) For(st *resource.Stored) Policy {
+	p.NoHeuristics = p.NoHeuristics || st.WithCookie
+	return p
 }
 
 // rules are the directives that govern a response.

@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/peerproxy/peerproxy/cache"
 )
@@ -49,6 +52,8 @@ type Config struct {
 
 	Upstream string // URL of a proxy that origins are reached through; "" is none
 	DoH      string // URL of the DNS-over-HTTPS server that origins' names are looked up with; "" asks the system
+
+	Targeted []string // fields like CDN-Cache-Control that count before Cache-Control, strongest first (RFC 9213)
 
 	Trust []string // node keys whose copies are taken, or "any"
 
@@ -95,7 +100,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c, c.checkAddresses()
+	return c, errors.Join(c.checkAddresses(), c.checkTargeted())
 }
 
 // checkAddresses finds what is misspelt before anything is opened.
@@ -112,6 +117,16 @@ func (c Config) checkAddresses() error {
 		}
 	}
 	return c.checkProxyAddress()
+}
+
+// checkTargeted refuses what can't be the name of a targeted field.
+func (c Config) checkTargeted() error {
+	for _, name := range c.Targeted {
+		if !httpguts.ValidHeaderFieldName(name) || !strings.HasSuffix(strings.ToLower(name), "cache-control") {
+			return badConfig("targeted field %q: the name of a field for caches is wanted, as CDN-Cache-Control", name)
+		}
+	}
+	return nil
 }
 
 func checkAddress(address string) error {

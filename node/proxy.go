@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/proxy"
 	"github.com/peerproxy/peerproxy/resource"
 )
@@ -36,7 +37,7 @@ func (c Config) dialer() (_ *proxy.Dialer, err error) {
 func (n *Node) openProxy() (err error) {
 	cfg := proxy.Config{
 		Store: proxyStore{n.store}, MaxBody: n.store.MaxBody(), Signer: n.identity, Dialer: n.dialer,
-		Stored: n.stored, Auth: n.auth, Logger: n.cfg.Logger,
+		Policy: n.policy(), Stored: n.stored, Auth: n.auth, Logger: n.cfg.Logger,
 	}
 	if len(n.cfg.Trust) > 0 { // asking tells peers what is wanted: not for copies that would be refused
 		cfg.Peers = n.swarm
@@ -67,14 +68,21 @@ func (n *Node) stored(st *resource.Stored) {
 	}
 }
 
+// policy is the operator's choice in matters of RFC 9111.
+func (n *Node) policy() httpcache.Policy { return httpcache.Policy{Targets: n.cfg.Targeted} }
+
 // fetch answers r as the proxy would, from the given source: "get" on the command line.
-func (n *Node) fetch(w http.ResponseWriter, r *http.Request, from string) {
+func (n *Node) fetch(w http.ResponseWriter, r *http.Request, from string, tell func(httpcache.Finding)) {
 	source, err := proxy.ParseSource(from)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	n.proxy.Trusted().ServeHTTP(w, r.WithContext(proxy.WithSource(r.Context(), source)))
+	ctx := proxy.WithSource(r.Context(), source)
+	if tell != nil {
+		ctx = proxy.WithExplanation(ctx, tell)
+	}
+	n.proxy.Trusted().ServeHTTP(w, r.WithContext(ctx))
 }
 
 // proxyAuth reads USER:PASSWORD-FILE. The password is the file's first line.

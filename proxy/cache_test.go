@@ -177,7 +177,7 @@ func TestRangeOfStored(t *testing.T) {
 		{[]string{"Range: bytes=-3"}, 206, "789", "bytes 7-9/10"},
 		{[]string{"Range: bytes=8-"}, 206, "89", "bytes 8-9/10"},
 		{[]string{"Range: bytes=10-"}, 416, "", "bytes */10"},
-		{[]string{"Range: bytes=0-1,4-5"}, 206, "012345", "bytes 0-5/10"}, // section 15.3.7.2: the gap is shorter than what it would cost
+		{[]string{"Range: bytes=0-1,4-5"}, 206, "012345", "bytes 0-5/10"},  // section 15.3.7.2: the gap is shorter than what it would cost
 		{[]string{"Range: bytes=0-1", `If-None-Match: "v1"`}, 304, "", ""}, // section 13.2.2: conditions come first
 		{[]string{"Range: bytes=0-1", `If-Range: "v1"`}, 206, "01", "bytes 0-1/10"},
 		{[]string{"Range: bytes=0-1", `If-Range: "v0"`}, 200, "0123456789", ""},

@@ -46,15 +46,7 @@ func (p *Proxy) find(r *request) found {
 
 // evaluate is httpcache's judgement under the policy that holds for a stored response.
 func (p *Proxy) evaluate(r *request, st *resource.Stored) httpcache.Evaluation {
-	return PolicyFor(p.cfg.Policy, st).Evaluate(r.in, st.Exchange, p.cfg.Now())
-}
-
-// PolicyFor is the policy that holds for one stored response. What was fetched with a cookie
-// and does not say how long it is fresh may be one person's page: it is never fresh by
-// heuristics.
-func PolicyFor(policy httpcache.Policy, st *resource.Stored) httpcache.Policy {
-	policy.NoHeuristics = policy.NoHeuristics || st.WithCookie
-	return policy
+	return p.cfg.Policy.For(st).Evaluate(r.in, st.Exchange, p.cfg.Now())
 }
 
 // lacks reports whether a stored response is a part without all that is asked for.
@@ -120,6 +112,7 @@ func (p *Proxy) cached(w http.ResponseWriter, r *request) {
 		return
 	}
 	x := p.newFetch(r, f)
+	p.tellAsked(x)
 	p.ride(w, x, p.forwardReason(r, f), p.mayShare(x))
 }
 

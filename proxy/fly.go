@@ -26,6 +26,7 @@ func (p *Proxy) fly(ctx context.Context, f *flight) {
 	a := x.run(ctx)
 	out, body := p.outcome(ctx, f.fetch, &a)
 	out.tried = x.tried
+	p.tellTried(f.fetch, x.tried)
 	if body == nil {
 		p.land(f, out)
 		f.spool.finish(out.failed)

@@ -171,6 +171,7 @@ func (p *Proxy) confirmed(ctx context.Context, f *fetch, a *answer) outcome {
 		ex.Selecting, _ = httpcache.Selecting(f.fields, ex.Header)
 	}
 	st, err := p.replace(ctx, f, a, f.known, ex)
+	p.tellFresh(f, st)
 	return outcome{stored: st, status: http.StatusNotModified, common: !errors.Is(err, context.Canceled)}
 }
 
@@ -202,7 +203,7 @@ func (p *Proxy) headSays(ctx context.Context, f *fetch, a *answer) {
 		case httpcache.HeadFreshens:
 			_, _ = p.replace(ctx, f, a, st, httpcache.Freshen(st.Exchange, a.response.Header, a.requested, a.received))
 		case httpcache.HeadOutdates:
-			_, _ = p.replace(ctx, f, a, st, PolicyFor(p.cfg.Policy, st).Outdate(st.Exchange, a.received))
+			_, _ = p.replace(ctx, f, a, st, p.cfg.Policy.For(st).Outdate(st.Exchange, a.received))
 		}
 	}
 }

@@ -30,6 +30,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 	if out.Body != nil {
 		defer out.Body.Close() // the transport may read it longer than this handler lives
 	}
+	requested := p.cfg.Now()
 	response, err := p.transport.RoundTrip(out)
 	hints.stop()
 	if err = blame(out, err); err == nil {
@@ -43,7 +44,13 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.invalidate(r, response)
-	p.passBack(w, r, response, cacheStatus{fwd: fwd, fwdStatus: response.StatusCode}, cancel)
+	cs := cacheStatus{fwd: fwd, fwdStatus: response.StatusCode}
+	if kept := p.keepPosted(r, out.Header, response, requested); kept != nil {
+		defer kept.Close()
+		response.Body, cs.stored = kept, true
+		defer p.commitPosted(ctx, kept)
+	}
+	p.passBack(w, r, response, cs, cancel)
 }
 
 // passing is the request to the origin, content and trailers included.

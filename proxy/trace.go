@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/peerproxy/peerproxy/httpcache"
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 type tellKey struct{}
@@ -37,13 +38,38 @@ func (p *Proxy) tellFound(r *request, f found) {
 	}
 	switch {
 	case f.stored != nil:
-		for _, finding := range PolicyFor(p.cfg.Policy, f.stored).Explain(r.in, f.stored.Exchange, p.cfg.Now()) {
+		for _, finding := range p.cfg.Policy.For(f.stored).Explain(r.in, f.stored.Exchange, p.cfg.Now()) {
 			p.tell(r, finding.Topic, finding.Reason)
 		}
 	case len(f.variants) > 0:
-		p.tell(r, "stored", httpcache.Reason{Text: "only variants for other requests", Section: "RFC 9111 section 4.1"})
+		p.tell(r, "found", httpcache.Reason{Text: "only what answers other requests", Section: "RFC 9111 section 4.1"})
 	default:
-		p.tell(r, "stored", httpcache.Reason{Text: "nothing", Section: "RFC 9111 section 4"})
+		p.tell(r, "found", httpcache.Reason{Text: "nothing is stored", Section: "RFC 9111 section 4"})
+	}
+}
+
+// tellAsked explains what the origin is asked.
+func (p *Proxy) tellAsked(x *fetch) {
+	if !x.told() || x.source == SourcePeers {
+		return
+	}
+	why := httpcache.Reason{Text: "the origin"}
+	for _, name := range []string{"If-None-Match", "If-Modified-Since", "Range", "If-Range"} {
+		if lines := x.fields[name]; lines != nil {
+			why.Text += ", " + name + ": " + lines[0]
+			why.Section = "RFC 9111 section 4.3.1"
+		}
+	}
+	if x.fills {
+		why.Section = "RFC 9111 section 3.4"
+	}
+	p.tell(x.request, "asked", why)
+}
+
+// tellTried explains who else was asked, and what that came to.
+func (p *Proxy) tellTried(x *fetch, tried []string) {
+	for _, text := range tried {
+		p.tell(x.request, "tried", httpcache.Reason{Text: text})
 	}
 }
 
@@ -56,9 +82,12 @@ func (p *Proxy) tellReceived(f *fetch, a *answer, storable bool, why httpcache.R
 	why.Text = strings.TrimPrefix(why.Text, "stored: ")
 	p.tell(f.request, "stored", why)
 	if storable && f.in.Method == http.MethodGet {
-		policy := p.cfg.Policy
-		policy.NoHeuristics = policy.NoHeuristics || hasCookie(f)
-		_, _, lifetime := policy.Lifetime(exchangeOf(f, a))
-		p.tell(f.request, "fresh", lifetime)
+		p.tellFresh(f, &resource.Stored{Exchange: exchangeOf(f, a), WithCookie: hasCookie(f)})
 	}
+}
+
+// tellFresh explains how long a response will be used as it is.
+func (p *Proxy) tellFresh(f *fetch, st *resource.Stored) {
+	_, _, lifetime := p.cfg.Policy.For(st).Lifetime(st.Exchange)
+	p.tell(f.request, "fresh", lifetime)
 }

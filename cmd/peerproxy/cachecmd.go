@@ -152,7 +152,7 @@ func printResponse(a *app, r control.Response) {
 	}
 	row("", "")
 	for _, f := range r.Explained {
-		row("why: "+f.Topic, "%s (%s)", f.Text, f.Section)
+		row("why: "+f.Topic, "%s", reason(f))
 	}
 	_ = table.Flush()
 }

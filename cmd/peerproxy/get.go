@@ -19,6 +19,7 @@ type getCmd struct {
 	URL     string `arg:"" help:"What to fetch."`
 	Output  string `short:"o" placeholder:"FILE" help:"Write the content to FILE, which is replaced only when all of it has arrived."`
 	Include bool   `short:"i" help:"Print status and fields before the content."`
+	Verbose bool   `short:"v" help:"Explain on standard error what the cache decided, with the section of the RFC that says so."`
 	From    string `enum:"any,cache,peers,origin" default:"any" placeholder:"any|cache|peers|origin" help:"Where it may come from: any (as for a browser, the default), cache, peers or origin."`
 }
 
@@ -66,7 +67,7 @@ func (c *getCmd) withOwnNode(a *app, u resource.URL) (err error) {
 }
 
 func (c *getCmd) fetch(a *app, client *control.Client, u resource.URL) error {
-	resp, err := client.Get(a.ctx, u.String(), c.From)
+	resp, err := c.ask(a, client, u)
 	if err != nil {
 		return err
 	}
@@ -84,6 +85,18 @@ func (c *getCmd) fetch(a *app, client *control.Client, u resource.URL) error {
 		return fmt.Errorf("%s: content broke off: %w", u, err)
 	}
 	return nil
+}
+
+// ask sends the request, and explains the answer if that is wanted.
+func (c *getCmd) ask(a *app, client *control.Client, u resource.URL) (*http.Response, error) {
+	if !c.Verbose {
+		return client.Get(a.ctx, u.String(), c.From)
+	}
+	resp, findings, err := client.GetExplained(a.ctx, u.String(), c.From)
+	for _, f := range findings {
+		_, _ = fmt.Fprintf(a.err, "* %s\n", f.Topic+": "+reason(f))
+	}
+	return resp, err
 }
 
 // getError tells what can't be had from what must not be asked for.

@@ -21,6 +21,7 @@ type nodeFlags struct {
 	Resolve      []string `placeholder:"HOST:PORT:ADDR:PORT" sep:"none" help:"Connect to ADDR:PORT for HOST:PORT, and count HOST as public. May be repeated."`
 	Upstream     string   `placeholder:"URL" help:"Reach origins through another proxy: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT. It looks their names up. Peers and the DHT are spoken to directly. What comes through it is not shared. A password belongs into the configuration file, or others see it in the list of processes."`
 	DoH          string   `name:"doh" placeholder:"URL" help:"Look the names of origins up by DNS over HTTPS at this server (https://HOST/PATH) and nowhere else."`
+	Targeted     []string `placeholder:"FIELD" help:"Obey this field for a kind of caches before Cache-Control (RFC 9213), as CDN-Cache-Control. May be repeated, strongest first."`
 	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take when an origin fails: those signed by these node keys, or by any key (any). Without it peers are not asked. May be repeated."`
 }
 
@@ -28,7 +29,7 @@ func (f nodeFlags) config(a *app) node.Config {
 	return node.Config{
 		DataDir: a.common.Data, Listen: f.Listen, DHT: f.DHT, Bootstrap: f.Bootstrap, NoPublicBootstrap: f.NoBootstrap,
 		Share: node.Share(f.Share), NoMapping: f.Map == "off", Quota: int64(f.Quota),
-		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, Trust: f.Trust,
+		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, Targeted: f.Targeted, Trust: f.Trust,
 		Version: version(), Logger: a.logger(),
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+
+	"github.com/peerproxy/peerproxy/control"
 )
 
 func choose[T any](condition bool, yes, no T) T {
@@ -44,4 +47,19 @@ func sortedKeys[V any](m map[string]V) []string {
 // count writes a number of things.
 func count(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing+choose(n == 1, "", "s"))
+}
+
+// reason is a finding's text with the section that says so. What an origin has put into it can't
+// steer a terminal.
+func reason(f control.Finding) string {
+	text := f.Text
+	if f.Section != "" {
+		text += " (" + f.Section + ")"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
