@@ -31,8 +31,10 @@ var allowed = map[string][]string{
 	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control"},
 	"cmd/peerproxy":    {"node", "control", "cache", "resource", "internal/demo"},
 	"internal/addr":    {},
-	"internal/demo":    {"node", "testdata"},
-	"testdata":         {},
+	// Only tests import it.
+	"internal/conformance": {},
+	"internal/demo":        {"node", "testdata"},
+	"testdata":             {},
 }
 
 // leaves know nothing of this project, and anyone may use them.

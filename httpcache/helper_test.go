@@ -8,6 +8,8 @@ import (
 	"github.com/peerproxy/peerproxy/resource"
 )
 
+const hour = time.Hour
+
 // epoch is when the responses of these tests arrive.
 var epoch = time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
 
@@ -43,4 +45,9 @@ func wantReason(t *testing.T, why Reason) {
 	if why.Text == "" || why.Section == "" {
 		t.Errorf("incomplete reason %+v", why)
 	}
+}
+
+// bytesOf are the fields of a request for a part.
+func bytesOf(set string, namesAndValues ...string) http.Header {
+	return fields(append([]string{"Range", "bytes=" + set}, namesAndValues...)...)
 }

@@ -2,18 +2,24 @@ package httpcache
 
 import (
 	"net/http"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/peerproxy/peerproxy/internal/conformance"
 	"github.com/peerproxy/peerproxy/resource"
 )
 
 // model is a whole cache in memory: the smallest one that calls every function of this package
-// where a proxy has to. The tests by RFC section tell it a story step by step.
+// where a proxy has to. The conformance test tells it stories step by step.
 type model struct {
 	policy Policy
 	now    time.Time
 	stored map[resource.URL][]*entry // newest first
+
+	// During one step:
+	replies []conformance.Reply // of the origin, the last of them again and again
+	sent    []http.Header       // to the origin
 }
 
 type entry struct {
@@ -21,36 +27,12 @@ type entry struct {
 	body string
 }
 
-// reply is what an origin answers. The zero reply is one that hangs up.
-type reply struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// how is where an answer comes from.
-type how string
-
-const (
-	cached    how = "cached"    // without asking
-	validated how = "validated" // after a 304
-	meanwhile how = "meanwhile" // without asking, but to be validated now
-	forwarded how = "forwarded"
-	completed how = "completed" // with what the origin added
-	stale     how = "stale"     // the origin failed
-	timeout   how = "504"
+type (
+	answer = conformance.Outcome
+	reply  = conformance.Reply
 )
 
-// answer is what a client gets.
-type answer struct {
-	how    how
-	status int
-	header http.Header
-	body   string
-	sent   http.Header // what the origin was asked with, if it was
-}
-
-var modelURL = mustURL("http://example.com/dir/page")
+var modelURL = mustURL(conformance.Base)
 
 func mustURL(s string) resource.URL {
 	u, err := resource.ParseURL(s)
@@ -61,218 +43,256 @@ func mustURL(s string) resource.URL {
 }
 
 // ask sends a request through the cache.
-func (m *model) ask(u resource.URL, req *http.Request, r reply) answer {
-	if req.Method != "" && req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return m.pass(u, req, r)
-	}
-	found, ev := m.find(u, req)
-	if found != nil {
-		choice := ChooseRanges(req.Header, found.ex)
-		if choice.Status != RangeMissing && (ev.Verdict.Reusable() || ev.StaleWhileRevalidate) {
-			from := cached
-			if !ev.Verdict.Reusable() {
-				from = meanwhile
-			}
-			return m.serve(from, req, found, nil)
-		}
-	}
-	if ev.OnlyIfCached || requestDirectives(req.Header).OnlyIfCached {
-		return answer{how: timeout, status: http.StatusGatewayTimeout}
-	}
-	if req.Method == http.MethodHead {
-		return m.head(u, req, r)
-	}
-	return m.fetch(u, req, r, found, ev)
+func (m *model) ask(u resource.URL, r *http.Request, replies []reply) answer {
+	m.replies, m.sent = replies, nil
+	a := m.answer(u, r)
+	a.Sent = m.sent
+	return a
 }
 
-func (m *model) find(u resource.URL, req *http.Request) (*entry, Evaluation) {
+func (m *model) answer(u resource.URL, r *http.Request) answer {
+	if !forStore(r) {
+		return m.pass(u, r)
+	}
+	found, ev := m.find(u, r)
+	if found != nil && found.holds(r) {
+		if ev.Verdict.Reusable() {
+			return m.serve(conformance.Cached, r, found)
+		}
+		if ev.StaleWhileRevalidate {
+			a := m.serve(conformance.Meanwhile, r, found)
+			m.fetch(u, unconditional(r), found, ev)
+			return a
+		}
+	}
+	switch {
+	case requestDirectives(r.Header).OnlyIfCached:
+		return answer{How: conformance.Timeout, Status: http.StatusGatewayTimeout}
+	case r.Method == http.MethodHead:
+		return m.head(u, r, found, ev)
+	}
+	return m.fetch(u, r, found, ev)
+}
+
+// forStore reports whether the cache has a say in a request.
+func forStore(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.ContentLength == 0 &&
+		r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil
+}
+
+// unconditional is a GET request for the whole by the same fields.
+func unconditional(r *http.Request) *http.Request {
+	h := r.Header.Clone()
+	for _, name := range []string{"If-None-Match", "If-Modified-Since", "Range", "If-Range"} {
+		delete(h, name)
+	}
+	return &http.Request{Method: http.MethodGet, Header: h}
+}
+
+func (m *model) find(u resource.URL, r *http.Request) (*entry, Evaluation) {
 	for _, e := range m.stored[u] {
-		if Matches(req.Header, e.ex) {
-			return e, m.policy.Evaluate(req, e.ex, m.now)
+		if Matches(r.Header, e.ex) {
+			return e, m.policy.Evaluate(r, e.ex, m.now)
 		}
 	}
 	return nil, Evaluation{}
 }
 
-// pass is the way of requests that only the origin answers.
-func (m *model) pass(u resource.URL, req *http.Request, r reply) answer {
-	for _, gone := range Invalidates(req.Method, r.status, u, r.header) {
-		delete(m.stored, gone)
-	}
-	if ok, _ := m.policy.StorablePost(req, u, r.status, r.header); ok {
-		m.store(u, req, r)
-	}
-	return answer{forwarded, r.status, r.header, r.body, req.Header}
+// holds reports whether the entry has all bytes that are asked for.
+func (e *entry) holds(r *http.Request) bool {
+	return e.choose(r).Status != RangeMissing
 }
 
-func (m *model) head(u resource.URL, req *http.Request, r reply) answer {
+func (e *entry) choose(r *http.Request) Choice {
+	if r.Method == http.MethodHead { // which has no ranges
+		r = unconditional(r)
+	}
+	return ChooseRanges(r.Header, e.ex)
+}
+
+// origin asks the origin.
+func (m *model) origin(fields http.Header) reply {
+	r := m.replies[min(len(m.sent), len(m.replies)-1)]
+	m.sent = append(m.sent, fields)
+	return reply{Status: r.Status, Header: r.Header.Clone(), Body: r.Body}
+}
+
+func forwarded(r reply) answer {
+	if r.Status == 0 {
+		return answer{How: conformance.Forwarded, Status: http.StatusBadGateway}
+	}
+	return answer{How: conformance.Forwarded, Status: r.Status, Header: r.Header, Body: r.Body, Broken: r.Truncated()}
+}
+
+// pass is the way of requests that only the origin answers.
+func (m *model) pass(u resource.URL, req *http.Request) answer {
+	r := m.origin(req.Header)
+	for _, gone := range Invalidates(req.Method, r.Status, u, r.Header) {
+		delete(m.stored, gone)
+	}
+	if ok, _ := m.policy.StorablePost(req, u, r.Status, r.Header); ok {
+		m.store(u, req, m.exchange(u, req, r), r.Body)
+	}
+	return forwarded(r)
+}
+
+func (m *model) head(u resource.URL, req *http.Request, found *entry, ev Evaluation) answer {
+	r := m.origin(unconditional(req).Header)
+	if found != nil && found.holds(req) && standsIn(r, ev) {
+		return m.serve(conformance.Stale, req, found)
+	}
 	for _, e := range m.stored[u] {
 		if !Matches(req.Header, e.ex) {
 			continue
 		}
-		switch effect, _ := OfHead(e.ex, r.status, r.header); effect {
+		switch effect, _ := OfHead(e.ex, r.Status, r.Header); effect {
 		case HeadFreshens:
-			e.ex = Freshen(e.ex, r.header, m.now, m.now)
+			e.ex = Freshen(e.ex, r.Header, m.now, m.now)
 		case HeadOutdates:
 			e.ex = m.policy.Outdate(e.ex, m.now)
 		}
 	}
-	return answer{forwarded, r.status, r.header, "", req.Header}
+	a := forwarded(r)
+	a.Body, a.Broken = "", false
+	return a
 }
 
-func (m *model) fetch(u resource.URL, req *http.Request, r reply, found *entry, ev Evaluation) answer {
-	sent := req.Header.Clone()
-	asked := m.conditions(u, found, sent)
-	completing := false
-	if found != nil && found.ex.Status == http.StatusPartialContent {
-		if fields, ok, _ := Completion(req.Header, found.ex); ok {
-			completing = true
-			delete(sent, "If-None-Match")
-			delete(sent, "If-Modified-Since")
-			for name, lines := range fields {
-				sent[name] = lines
-			}
+// standsIn reports whether a stored response may be sent in place of what the origin answered.
+func standsIn(r reply, ev Evaluation) bool {
+	return r.Status == 0 && ev.StaleIfError || IsServerError(r.Status) && ev.StaleIfServerError
+}
+
+func (m *model) fetch(u resource.URL, req *http.Request, found *entry, ev Evaluation) answer {
+	fields := req.Header.Clone()
+	delete(fields, "If-None-Match")
+	delete(fields, "If-Modified-Since")
+	if found != nil && !found.holds(req) {
+		if missing, ok, _ := Completion(req.Header, found.ex); ok {
+			return m.complete(u, req, found, fields, missing)
 		}
+		return m.received(u, req, m.origin(fields))
 	}
+	asked, conditions := m.conditions(u, found)
+	r := m.origin(with(fields, conditions))
 	switch {
-	case r.status == 0 && found != nil && ev.StaleIfError, IsServerError(r.status) && found != nil && ev.StaleIfServerError:
-		return m.serve(stale, req, found, sent)
-	case r.status == 0:
-		return answer{how: forwarded, status: http.StatusBadGateway, sent: sent}
-	case r.status == http.StatusNotModified && len(asked) > 0:
-		return m.confirm(req, r, asked, sent)
-	case r.status == http.StatusPartialContent:
-		return m.part(u, req, r, found, completing, sent)
+	case found != nil && standsIn(r, ev):
+		return m.serve(conformance.Stale, req, found)
+	case r.Status == http.StatusNotModified && len(conditions) > 0:
+		if confirmed := m.confirm(u, req, r, asked); confirmed != nil {
+			return m.serve(conformance.Validated, req, confirmed)
+		}
+		return m.received(u, req, m.origin(fields))
 	}
-	if ok, _ := m.policy.Storable(req, r.status, r.header); ok {
-		m.store(u, req, r)
-	}
-	return answer{forwarded, r.status, r.header, r.body, sent}
+	return m.received(u, req, r)
 }
 
-// conditions adds what asks the origin about the stored responses, and returns these.
-func (m *model) conditions(u resource.URL, found *entry, sent http.Header) []*entry {
-	asked := m.stored[u]
+func with(fields, more http.Header) http.Header {
+	h := fields.Clone()
+	for name, lines := range more {
+		h[name] = lines
+	}
+	return h
+}
+
+// conditions are what asks the origin about stored responses, and these.
+func (m *model) conditions(u resource.URL, found *entry) ([]*entry, http.Header) {
 	if found != nil {
-		asked = []*entry{found}
+		return []*entry{found}, ConditionsFor(exchanges([]*entry{found}))
 	}
-	var exchanges []*resource.Exchange
+	return m.stored[u], ConditionsFor(exchanges(m.stored[u]))
+}
+
+func exchanges(entries []*entry) (list []*resource.Exchange) {
+	for _, e := range entries {
+		list = append(list, e.ex)
+	}
+	return list
+}
+
+// confirm freshens what a 304 is about and returns what answers the request; nil if nothing does.
+func (m *model) confirm(u resource.URL, req *http.Request, r reply, asked []*entry) *entry {
+	about, _ := Updated(exchanges(asked), r.Header)
+	if len(about) == 0 {
+		return nil
+	}
+	first := asked[slices.IndexFunc(asked, func(e *entry) bool { return e.ex == about[0] })]
+	chosen := &entry{Freshen(first.ex, r.Header, m.now, m.now), first.body}
 	for _, e := range asked {
-		exchanges = append(exchanges, e.ex)
-	}
-	if len(exchanges) > 0 {
-		for _, name := range []string{"If-None-Match", "If-Modified-Since"} {
-			delete(sent, name)
-		}
-		for name, lines := range ConditionsFor(exchanges) {
-			sent[name] = lines
+		if slices.Contains(about, e.ex) {
+			e.ex = Freshen(e.ex, r.Header, m.now, m.now)
 		}
 	}
-	return asked
+	if ex, ok := FreshenAs(req.Header, about[0], r.Header, m.now, m.now); ok {
+		if !Matches(req.Header, first.ex) {
+			m.store(u, req, ex, first.body)
+		} else {
+			first.ex = ex
+		}
+	}
+	return chosen
 }
 
-func (m *model) confirm(req *http.Request, r reply, asked []*entry, sent http.Header) answer {
-	var exchanges []*resource.Exchange
-	for _, e := range asked {
-		exchanges = append(exchanges, e.ex)
-	}
-	about, _ := Updated(exchanges, r.header)
-	var first *entry
-	for _, ex := range about {
-		for _, e := range asked {
-			if e.ex == ex {
-				e.ex = Freshen(ex, r.header, m.now, m.now)
-				if first == nil {
-					first = e
-				}
+// received is what becomes of a response that is not to be combined with anything.
+func (m *model) received(u resource.URL, req *http.Request, r reply) answer {
+	ex := m.exchange(u, req, r)
+	switch {
+	case r.Status == http.StatusPartialContent:
+		if ok, _ := m.policy.StorablePart(req, r.Header, int64(len(r.Body))); ok {
+			if whole, ok := WholePart(ex); ok {
+				ex = whole
 			}
+			m.store(u, req, ex, r.Body)
+		}
+	case r.Truncated():
+		ok, _ := m.policy.Storable(req, r.Status, r.Header)
+		if part, fits, _ := Incomplete(ex, int64(len(r.Body))); ok && fits {
+			m.store(u, req, part, r.Body)
+		}
+	default:
+		if ok, _ := m.policy.Storable(req, r.Status, r.Header); ok {
+			m.store(u, req, ex, r.Body)
 		}
 	}
-	if first == nil {
-		return answer{how: forwarded, sent: sent} // it would be asked again, without conditions
-	}
-	return m.serve(validated, req, first, sent)
-}
-
-func (m *model) part(u resource.URL, req *http.Request, r reply, found *entry, completing bool, sent http.Header) answer {
-	received := m.exchange(u, req, r)
-	if completing {
-		if c, ok, _ := Combine(found.ex, received); ok {
-			body := ""
-			for _, p := range c.Pieces {
-				source := found.body
-				if p.Received {
-					source = r.body
-				}
-				body += source[p.Offset:][:p.Length]
-			}
-			found.ex, found.body = c.Exchange, body
-			return m.serve(completed, req, found, sent)
-		}
-	}
-	if ok, _ := m.policy.StorablePart(req, r.header, int64(len(r.body))); ok {
-		m.store(u, req, r)
-	}
-	return answer{forwarded, r.status, r.header, r.body, sent}
-}
-
-func (m *model) exchange(u resource.URL, req *http.Request, r reply) *resource.Exchange {
-	h := r.header.Clone()
-	RemoveHopByHop(h)
-	delete(h, "Age")
-	selecting, _ := Selecting(req.Header, h)
-	ex := &resource.Exchange{
-		Method: http.MethodGet, URL: u, Selecting: selecting, Status: r.status, Header: h,
-		Body:      resource.Body{Length: int64(len(r.body))},
-		Requested: m.now, Received: m.now, InitialAge: InitialAge(r.header),
-	}
-	if whole, ok := WholePart(ex); ok {
-		return whole
-	}
-	return ex
-}
-
-// store keeps a response in place of the one that answers the same requests.
-func (m *model) store(u resource.URL, req *http.Request, r reply) {
-	if m.stored == nil {
-		m.stored = map[resource.URL][]*entry{}
-	}
-	kept := []*entry{{m.exchange(u, req, r), r.body}}
-	for _, e := range m.stored[u] {
-		if !Matches(req.Header, e.ex) {
-			kept = append(kept, e)
-		}
-	}
-	m.stored[u] = kept
-}
-
-// serve answers from the store.
-func (m *model) serve(from how, req *http.Request, e *entry, sent http.Header) answer {
-	a := answer{from, e.ex.Status, e.ex.Header.Clone(), e.body, sent}
-	a.header.Set("Age", strconv.Itoa(int(Age(e.ex, m.now)/time.Second)))
-	switch outcome, _ := Preconditions(req.Header, e.ex); outcome {
-	case AnswerNotModified:
-		a.status, a.body = http.StatusNotModified, ""
-		return a
-	case AnswerFailed:
-		a.status, a.body = http.StatusPreconditionFailed, ""
-		return a
-	}
-	if req.Method == http.MethodHead {
-		a.body = ""
-		return a
-	}
-	choice := ChooseRanges(req.Header, e.ex)
-	switch choice.Status {
-	case RangePartial:
-		a.status, a.body = http.StatusPartialContent, ""
-		for _, s := range choice.Spans {
-			a.body += e.body[s.Offset-choice.Base:][:s.Length]
-		}
-		a.header.Set("Content-Range", ContentRange{choice.Spans[0], choice.Complete}.String())
-	case RangeUnsatisfiable:
-		a.status, a.body = http.StatusRequestedRangeNotSatisfiable, ""
-		a.header.Set("Content-Range", ContentRange{Complete: choice.Complete}.String())
+	a := forwarded(r)
+	if outcome, _ := Preconditions(req.Header, ex); r.Status == http.StatusOK && outcome == AnswerNotModified {
+		a.Status, a.Body = http.StatusNotModified, ""
 	}
 	return a
+}
+
+// complete asks for what a stored part lacks. What does not fit is asked for again as a whole.
+func (m *model) complete(u resource.URL, req *http.Request, found *entry, fields, missing http.Header) answer {
+	r := m.origin(with(fields, missing))
+	switch r.Status {
+	case http.StatusPartialContent:
+		combined := found.combine(m.exchange(u, req, r), r.Body)
+		if combined == nil {
+			break
+		}
+		*found = *combined
+		if combined.holds(req) {
+			return m.serve(conformance.Completed, req, combined)
+		}
+	case http.StatusRequestedRangeNotSatisfiable:
+	default:
+		return m.received(u, req, r)
+	}
+	return m.received(u, req, m.origin(fields))
+}
+
+// combine joins what has been received with what is stored; nil if it does not fit.
+func (e *entry) combine(received *resource.Exchange, body string) *entry {
+	c, ok, _ := Combine(e.ex, received)
+	if !ok {
+		return nil
+	}
+	var b strings.Builder
+	for _, p := range c.Pieces {
+		source := e.body
+		if p.Received {
+			source = body
+		}
+		b.WriteString(source[p.Offset:][:p.Length])
+	}
+	return &entry{c.Exchange, b.String()}
 }
