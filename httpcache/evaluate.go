@@ -113,6 +113,8 @@ func validationRequired(req *http.Request, ex *resource.Exchange, asked, said *D
 		return Reason{"only GET and HEAD are answered from the store", "RFC 9111 section 4"}
 	case said.NoCache:
 		return Reason{"the response says no-cache: to be validated each time", "RFC 9111 section 5.2.2.4"}
+	case withdrawn(said):
+		return Reason{"the response has come to say private or no-store: to be validated each time", "RFC 9111 section 5.2.2.7"}
 	case asked.NoCache:
 		return Reason{"the request says no-cache", "RFC 9111 section 5.2.1.4"}
 	case len(req.Header["If-Match"]) > 0 || len(req.Header["If-Unmodified-Since"]) > 0:
@@ -128,6 +130,12 @@ func validationRequired(req *http.Request, ex *resource.Exchange, asked, said *D
 		return Reason{"not fresh for as long as the request's min-fresh asks", "RFC 9111 section 5.2.1.3"}
 	}
 	return Reason{}
+}
+
+// withdrawn reports whether a response that is stored must not be stored any more: a 304 or a response
+// to HEAD has changed what it says.
+func withdrawn(said *Directives) bool {
+	return said.Private || said.NoStore && !said.MustUnderstand
 }
 
 // forbidsStale is the directive that forbids to use a stale response without validation,
@@ -150,6 +158,9 @@ func forbidsStale(said *Directives) (why Reason, forbidden bool) {
 func whenOriginFails(asked, said *Directives, staleFor time.Duration) (allowed bool, why Reason) {
 	if said.NoCache {
 		return false, Reason{"no-cache forbids to use it without validation", "RFC 9111 section 5.2.2.4"}
+	}
+	if withdrawn(said) {
+		return false, Reason{"private or no-store forbids to use it without validation", "RFC 9111 section 5.2.2.7"}
 	}
 	if staleFor < 0 {
 		return true, Reason{"it is still fresh", "RFC 9111 section 4.2"}

@@ -33,6 +33,9 @@ func TestEvaluate(t *testing.T) {
 
 		{"no-cache in the response", "9111 5.2.2.4", get(), cc("no-cache, max-age=60"), 0, MustRevalidate, false, "the response says no-cache"},
 		{"no-cache for a field", "9111 5.2.2.4", get(), cc(`no-cache="a", max-age=60`), 0, MustRevalidate, false, "the response says no-cache"},
+		{"private by now", "9111 5.2.2.7", get(), cc("private, max-age=60"), 0, MustRevalidate, false, "the response has come to say private"},
+		{"no-store by now", "9111 5.2.2.5", get(), cc("no-store, max-age=60"), 2 * minute, MustRevalidate, false, "the response has come to say private or no-store"},
+		{"no-store that must-understand overrides", "9111 5.2.2.3", get(), cc("must-understand, no-store, max-age=60"), 0, Fresh, true, "fresh for"},
 		{"must-revalidate, fresh", "9111 5.2.2.2", get(), cc("must-revalidate, max-age=60"), 0, Fresh, true, "fresh for"},
 		{"must-revalidate, stale", "9111 5.2.2.2", get(), cc("must-revalidate, max-age=60"), 2 * minute, MustRevalidate, false, "stale for"},
 		{"proxy-revalidate, stale", "9111 5.2.2.8", get(), cc("proxy-revalidate, max-age=60"), 2 * minute, MustRevalidate, false, "stale for"},

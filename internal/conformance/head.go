@@ -46,6 +46,9 @@ func Head() []Story {
 		then("what it outdates can be confirmed", section, fresh,
 			ask(fields("Cache-Control", "no-cache"), Step{How: Forwarded, Reply: status(404)})).
 			and(Step{How: Validated, WantBody: "first", Reply: status(304, "Etag", tag)}),
+		then("says private from now on", "9111 5.2.2.7", fresh,
+			ask(fields("Cache-Control", "no-cache"), Step{How: Forwarded, Reply: status(200, "Etag", tag, "Cache-Control", "private, max-age=9")})).
+			and(Step{How: Forwarded, Reply: ok("second")}),
 		story("concerns the variant that it would get", section,
 			Step{Ask: fields("Foo", "1"), How: Forwarded, Reply: ok("one", "Cache-Control", "max-age=2", "Vary", "Foo")},
 			Step{Ask: fields("Foo", "2"), How: Forwarded, Reply: ok("two", "Cache-Control", "max-age=2", "Vary", "Foo")},

@@ -47,6 +47,12 @@ func Validation() []Story {
 		then("fresh for longer", "9111 4.3.4", stale("Etag", tag),
 			Step{After: 3 * second, How: Validated, WantBody: "first", Reply: status(304, "Etag", tag, "Cache-Control", "max-age=3600")}).
 			and(Step{After: 50 * minute, How: Cached, WantBody: "first"}),
+		then("private from now on", "9111 5.2.2.7", stale("Etag", tag),
+			Step{After: 3 * second, How: Validated, WantBody: "first", Reply: status(304, "Etag", tag, "Cache-Control", "private, max-age=3600")}).
+			and(Step{How: Forwarded, Reply: ok("second")}),
+		then("no-store from now on", "9111 5.2.2.5", stale("Etag", tag),
+			Step{After: 3 * second, How: Validated, WantBody: "first", Reply: status(304, "Etag", tag, "Cache-Control", "no-store, max-age=3600")}).
+			and(Step{How: Forwarded, Reply: down}),
 	}, append(about(), ownConditions()...)...)
 }
 
