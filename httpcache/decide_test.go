@@ -131,6 +131,28 @@ func TestConditionsFor(t *testing.T) {
 	}
 }
 
+// RFC 9111 section 4.3.1: variants of which none matches are not asked about by date.
+func TestConditionsAmong(t *testing.T) {
+	tagged := exchange(200, fields("ETag", `"a"`, "Last-Modified", httpDate(-hour)))
+	dated := exchange(200, fields("Last-Modified", httpDate(-hour)))
+	part := exchange(206, fields("ETag", `"p"`))
+	for _, c := range []struct {
+		name   string
+		stored []*resource.Exchange
+		want   http.Header
+	}{
+		{"none", nil, http.Header{}},
+		{"one", []*resource.Exchange{tagged}, fields("If-None-Match", `"a"`)},
+		{"one without tag", []*resource.Exchange{dated}, http.Header{}},
+		{"one part", []*resource.Exchange{part}, http.Header{}},
+		{"several", []*resource.Exchange{dated, tagged, part}, fields("If-None-Match", `"a"`)},
+	} {
+		if got := ConditionsAmong(c.stored); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 func TestFreshenAs(t *testing.T) {
 	ex := exchange(200, fields("ETag", `"a"`, "Vary", "Foo"))
 	ex.Selecting = fields("Foo", "1")

@@ -25,6 +25,7 @@
 //	ChooseRanges          what part of it has to be sent?       RFC 9110 section 14.2
 //	NewMultipart          how are several parts sent?           RFC 9110 section 14.6
 //	ConditionsFor         how is the origin asked about it?     RFC 9111 section 4.3.1
+//	ConditionsAmong       which variant is the right one?       RFC 9111 section 4.3.1
 //	Updated, Freshen      what does a 304 (Not Modified) change? RFC 9111 section 4.3.4
 //	Completion, Combine   how is a part made whole?             RFC 9111 section 3.4
 //	OfHead                what does a response to HEAD change?  RFC 9111 section 4.3.5

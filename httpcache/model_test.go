@@ -199,7 +199,7 @@ func (m *model) conditions(u resource.URL, found *entry) ([]*entry, http.Header)
 	if found != nil {
 		return []*entry{found}, ConditionsFor(exchanges([]*entry{found}))
 	}
-	return m.stored[u], ConditionsFor(exchanges(m.stored[u]))
+	return m.stored[u], ConditionsAmong(exchanges(m.stored[u]))
 }
 
 func exchanges(entries []*entry) (list []*resource.Exchange) {

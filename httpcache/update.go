@@ -11,16 +11,24 @@ import (
 // maxTagsSent bounds the entity tags in one request to the origin.
 const maxTagsSent = 16
 
-// ConditionsFor are the fields that ask the origin which of several stored responses of a
-// resource, if any, is the right one for a request (RFC 9111 section 4.3.1). For one response it
-// is [ConditionalHeaders]. For several, such as the variants of which none matches, or of
-// which several do, it is If-None-Match with their entity tags; dates can't be told apart, and
-// the tag of a part would say that the client has it all. The result is empty if
-// there is nothing to ask by. The answer, if it is 304, goes through [Updated].
+// ConditionsFor are the fields that ask the origin which of the stored responses that match a
+// request, if any, is the right one (RFC 9111 section 4.3.1). For one response it is
+// [ConditionalHeaders], for several [ConditionsAmong]. A part is only to be asked about if it has
+// all that is asked for: the answer to its tag would be about the whole. The answer, if it is
+// 304, goes through [Updated].
 func ConditionsFor(stored []*resource.Exchange) http.Header {
 	if len(stored) == 1 {
 		return ConditionalHeaders(stored[0])
 	}
+	return ConditionsAmong(stored)
+}
+
+// ConditionsAmong are the fields that ask the origin which of the stored variants of a resource is
+// the right one for a request that none of them matches: If-None-Match with their entity tags (RFC
+// 9111 section 4.3.1). Their dates, be it of only one, would be compared with that of another variant,
+// and the tag of a part would say that all of it is here. The result is empty if there is nothing to
+// ask by.
+func ConditionsAmong(stored []*resource.Exchange) http.Header {
 	var tags []string
 	for _, ex := range stored {
 		lines := ConditionalHeaders(ex)["If-None-Match"]

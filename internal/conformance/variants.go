@@ -48,6 +48,12 @@ func Variants() []Story {
 			Step{Ask: abc("1"), How: Cached, WantBody: "one"},
 			Step{Ask: abc("2"), How: Validated, WantBody: "two", Reply: status(304, "Etag", `W/"2"`)}),
 
+		story("one that does not match is not asked about by its date", ask,
+			Step{Ask: abc("1"), How: Forwarded, Reply: ok("one", "Last-Modified", Date(-hour), "Vary", "Abc", "Cache-Control", "max-age=99")},
+			Step{Ask: abc("2"), How: Forwarded, Reply: ok("two"), Sent: map[string]string{"If-Modified-Since": "", "If-None-Match": ""}}),
+		story("one that does not match is asked about by its tag alone", ask,
+			Step{Ask: abc("1"), How: Forwarded, Reply: ok("one", "Etag", `"1"`, "Last-Modified", Date(-hour), "Vary", "Abc", "Cache-Control", "max-age=99")},
+			Step{Ask: abc("2"), How: Validated, WantBody: "one", Reply: status(304, "Etag", `"1"`), Sent: map[string]string{"If-Modified-Since": "", "If-None-Match": `"1"`}}),
 		story("the same tag is asked about once", ask,
 			Step{Ask: abc("1"), How: Forwarded, Reply: one},
 			Step{Ask: abc("2"), How: Validated, WantBody: "one", Reply: status(304, "Etag", `"1"`)},
@@ -57,5 +63,8 @@ func Variants() []Story {
 			Step{Ask: abc("2"), How: Forwarded, Reply: one},
 			Step{After: 100 * second, Ask: abc("1"), How: Validated, WantBody: "one", Reply: status(304, "Etag", `"1"`, "A", "1"), Want: map[string]string{"A": "1"}},
 			Step{Ask: abc("1"), How: Cached, WantBody: "one", Want: map[string]string{"A": "1"}}),
+		story("a part is not asked about for another variant", ask,
+			Step{Ask: fields("Abc", "1", "Range", "bytes=0-4"), How: Forwarded, Reply: part("bytes 0-4/10", "01234", "Etag", `"1"`, "Vary", "Abc")},
+			Step{Ask: abc("2"), How: Forwarded, Reply: two, Sent: map[string]string{"If-None-Match": ""}}),
 	}
 }
