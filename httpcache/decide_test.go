@@ -153,6 +153,26 @@ func TestConditionsAmong(t *testing.T) {
 	}
 }
 
+// RFC 9111 sections 3.5 and 5.2.1.5: what the request forbids to store.
+func TestStorableUpdate(t *testing.T) {
+	for _, c := range []struct {
+		name, directives string
+		req              *http.Request
+		want             bool
+	}{
+		{"plain", "max-age=60", get(), true},
+		{"no-cache", "max-age=60", get("Cache-Control", "no-cache"), true},
+		{"no-store", "max-age=60", get("Cache-Control", "no-store"), false},
+		{"credentials", "max-age=60", get("Authorization", "Basic eA=="), false},
+		{"credentials, public", "max-age=60, public", get("Authorization", "Basic eA=="), true},
+	} {
+		ok, why := StorableUpdate(c.req, exchange(200, fields("Cache-Control", c.directives)))
+		if wantReason(t, why); ok != c.want {
+			t.Errorf("%s: %v, %+v", c.name, ok, why)
+		}
+	}
+}
+
 func TestFreshenAs(t *testing.T) {
 	ex := exchange(200, fields("ETag", `"a"`, "Vary", "Foo"))
 	ex.Selecting = fields("Foo", "1")

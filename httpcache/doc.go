@@ -29,6 +29,7 @@
 //	Updated, Freshen      what does a 304 (Not Modified) change? RFC 9111 section 4.3.4
 //	Completion, Combine   how is a part made whole?             RFC 9111 section 3.4
 //	OfHead                what does a response to HEAD change?  RFC 9111 section 4.3.5
+//	StorableUpdate        may such changes be kept?             RFC 9111 section 3.5
 //	Invalidates           what does another method change?      RFC 9111 section 4.4
 //	Explain               all of this in words for the user
 //

@@ -147,7 +147,10 @@ func (m *model) head(u resource.URL, req *http.Request, found *entry, ev Evaluat
 		}
 		switch effect, _ := OfHead(e.ex, r.Status, r.Header); effect {
 		case HeadFreshens:
-			e.ex = Freshen(e.ex, r.Header, m.now, m.now)
+			fresh := Freshen(e.ex, r.Header, m.now, m.now)
+			if ok, _ := m.policy.StorableUpdate(req, fresh); ok {
+				e.ex = fresh
+			}
 		case HeadOutdates:
 			e.ex = m.policy.Outdate(e.ex, m.now)
 		}
@@ -217,6 +220,9 @@ func (m *model) confirm(u resource.URL, req *http.Request, r reply, asked []*ent
 	}
 	first := asked[slices.IndexFunc(asked, func(e *entry) bool { return e.ex == about[0] })]
 	chosen := &entry{Freshen(first.ex, r.Header, m.now, m.now), first.body}
+	if ok, _ := m.policy.StorableUpdate(req, chosen.ex); !ok {
+		return chosen
+	}
 	for _, e := range asked {
 		if slices.Contains(about, e.ex) {
 			e.ex = Freshen(e.ex, r.Header, m.now, m.now)
@@ -269,7 +275,9 @@ func (m *model) complete(u resource.URL, req *http.Request, found *entry, fields
 		if combined == nil {
 			break
 		}
-		*found = *combined
+		if ok, _ := m.policy.StorableUpdate(req, combined.ex); ok {
+			*found = *combined
+		}
 		if combined.holds(req) {
 			return m.serve(conformance.Completed, req, combined)
 		}

@@ -89,3 +89,23 @@ func FreshenAs(reqHeader http.Header, ex *resource.Exchange, notModified http.He
 	fresh.Selecting, ok = Selecting(reqHeader, fresh.Header)
 	return fresh, ok
 }
+
+// StorableUpdate decides whether what a response to a request has made of a stored response may be kept:
+// the results of [Freshen] and [Combine]. If not, it answers that request, and what is stored stays
+// as it was: a request with no-store or credentials forbids to store any part of the response to it
+// (RFC 9111 sections 5.2.1.5 and 3.5).
+func StorableUpdate(req *http.Request, updated *resource.Exchange) (ok bool, why Reason) {
+	return Policy{}.StorableUpdate(req, updated)
+}
+
+// StorableUpdate is the function [StorableUpdate] under a policy.
+func (p Policy) StorableUpdate(req *http.Request, updated *resource.Exchange) (ok bool, why Reason) {
+	asked, said := ParseCacheControl(req.Header), p.rules(updated.Header)
+	if asked.NoStore {
+		return false, Reason{"not stored: the request says no-store", "RFC 9111 section 5.2.1.5"}
+	}
+	if why := authorizationForbids(req, &said.Directives); why.Text != "" {
+		return false, why
+	}
+	return true, Reason{"stored: the response is updated", "RFC 9111 section 3.2"}
+}

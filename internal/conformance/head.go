@@ -49,6 +49,9 @@ func Head() []Story {
 		then("says private from now on", "9111 5.2.2.7", fresh,
 			ask(fields("Cache-Control", "no-cache"), Step{How: Forwarded, Reply: status(200, "Etag", tag, "Cache-Control", "private, max-age=9")})).
 			and(Step{How: Forwarded, Reply: ok("second")}),
+		then("with Authorization it updates nothing", "9111 3.5", first,
+			Step{After: 3 * second, Method: "HEAD", Ask: fields("Authorization", "Basic eA=="), How: Forwarded, Reply: says("A", "2")}).
+			and(Step{How: Validated, WantBody: "first", Reply: status(304, "Etag", tag), Want: map[string]string{"A": "1"}}),
 		story("concerns the variant that it would get", section,
 			Step{Ask: fields("Foo", "1"), How: Forwarded, Reply: ok("one", "Cache-Control", "max-age=2", "Vary", "Foo")},
 			Step{Ask: fields("Foo", "2"), How: Forwarded, Reply: ok("two", "Cache-Control", "max-age=2", "Vary", "Foo")},

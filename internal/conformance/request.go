@@ -101,6 +101,14 @@ func noStore() []Story {
 			Step{How: Forwarded, Reply: cc("max-age=2")},
 			Step{After: 3 * second, Ask: ask, How: Forwarded, Reply: ok("second", "Cache-Control", "max-age=3600")},
 			Step{How: Stale, WantBody: "first", Reply: down}),
+		story("no-store does not freshen what is stored", section,
+			Step{How: Forwarded, Reply: ok("first", "Cache-Control", "max-age=2", "Etag", tag)},
+			Step{After: 3 * second, Ask: ask, How: Validated, WantBody: "first", Reply: status(304, "Etag", tag, "Cache-Control", "max-age=3600", "A", "1")},
+			Step{How: Validated, WantBody: "first", Reply: status(304, "Etag", tag), Want: map[string]string{"A": ""}}),
+		story("no-store does not complete what is stored", section,
+			Step{Ask: bytesOf("0-4"), How: Forwarded, Reply: part("bytes 0-4/10", "01234", "Etag", tag)},
+			Step{Ask: ask, How: Completed, Status: 200, WantBody: digits, Reply: part("bytes 5-9/10", "56789", "Etag", tag)},
+			Step{How: Completed, Status: 200, WantBody: digits, Reply: part("bytes 5-9/10", "56789", "Etag", tag)}),
 	}
 }
 
