@@ -62,7 +62,7 @@ func (p *Proxy) askAbout(x *fetch, f found) {
 	x.usable = x.fresh || f.ev.StaleIfError
 	x.instead = x.fresh || f.ev.StaleIfServerError
 	if f.stored.Tier == resource.Origin {
-		x.ask([]*resource.Stored{f.stored})
+		x.ask([]*resource.Stored{f.stored}, httpcache.ConditionalHeaders(f.stored.Exchange))
 	}
 }
 
@@ -75,16 +75,15 @@ func (x *fetch) askWhich(variants []*resource.Stored) {
 			fit = append(fit, st)
 		}
 	}
-	x.ask(fit)
+	x.ask(fit, httpcache.ConditionsAmong(exchangesOf(fit)))
 }
 
-func (x *fetch) ask(about []*resource.Stored) {
-	fields := httpcache.ConditionsFor(exchangesOf(about))
-	if len(fields) == 0 {
+func (x *fetch) ask(about []*resource.Stored, conditions http.Header) {
+	if len(conditions) == 0 {
 		return
 	}
 	x.asked = about
-	setAll(x.fields, fields)
+	setAll(x.fields, conditions)
 }
 
 // askForRest asks for what a stored part lacks.

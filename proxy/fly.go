@@ -135,13 +135,10 @@ func (p *Proxy) put(ctx context.Context, w Writer, st *resource.Stored) error {
 	return nil
 }
 
-// leastPart is the shortest beginning of a broken off body that is worth a request for the rest.
-const leastPart = 16 << 10
-
 // commitPart stores what has come of a body that broke off, if it can be completed one day
 // (RFC 9111 section 3.3).
 func (p *Proxy) commitPart(ctx context.Context, f *flight, a *answer, w Writer) {
-	if a.response == nil || a.joined != nil || f.spool.refused() != nil || f.spool.size() < leastPart {
+	if a.response == nil || a.joined != nil || f.spool.refused() != nil {
 		return
 	}
 	ex := *f.outcome.exchange

@@ -40,7 +40,7 @@ func (p *Proxy) chosen(f *fetch, a *answer) bool {
 	if len(about) == 0 || f.known != nil {
 		return len(about) > 0
 	}
-	ex, ok := httpcache.FreshenAs(f.fields, about[0], a.response.Header, a.requested, a.received)
+	ex, ok := httpcache.FreshenAs(f.in.Header, about[0], a.response.Header, a.requested, a.received)
 	if !ok {
 		return false
 	}

@@ -50,7 +50,7 @@ func (p *Proxy) copied(f *fetch, a *answer) (outcome, io.ReadCloser) {
 // exchangeOf is what an origin's answer is stored as, but for its body.
 func exchangeOf(f *fetch, a *answer) *resource.Exchange {
 	r := a.response
-	selecting, _ := httpcache.Selecting(f.fields, r.Header)
+	selecting, _ := httpcache.Selecting(f.in.Header, r.Header) // the fields that Matches will look at
 	return &resource.Exchange{
 		Method: http.MethodGet, URL: f.url, Selecting: selecting, Status: r.StatusCode, Header: r.Header,
 		Requested: a.requested, Received: a.received, InitialAge: httpcache.InitialAge(r.Header),
@@ -157,7 +157,8 @@ func (p *Proxy) joined(ctx context.Context, f *fetch, a *answer) (outcome, io.Re
 		exchange: a.joined.Exchange, status: a.response.StatusCode, tier: resource.Origin, length: a.joined.length(),
 		proto: version(a.response.ProtoMajor, a.response.ProtoMinor),
 	}
-	out.storing = p.takes(out.length) && !httpcache.ParseCacheControl(f.in.Header).NoStore
+	mayKeep, _ := p.cfg.Policy.StorableUpdate(f.in, out.exchange)
+	out.storing = p.takes(out.length) && mayKeep
 	out.common = out.storing && !f.ranged && !httpcache.ParseCacheControl(out.exchange.Header).NoCache
 	return out, body
 }
@@ -168,7 +169,7 @@ func (p *Proxy) confirmed(ctx context.Context, f *fetch, a *answer) outcome {
 	_ = a.response.Body.Close()
 	ex := httpcache.Freshen(f.known.Exchange, a.response.Header, a.requested, a.received)
 	if a.response.Header["Vary"] != nil {
-		ex.Selecting, _ = httpcache.Selecting(f.fields, ex.Header)
+		ex.Selecting, _ = httpcache.Selecting(f.in.Header, ex.Header)
 	}
 	st, err := p.replace(ctx, f, a, f.known, ex)
 	p.tellFresh(f, st)
@@ -208,12 +209,17 @@ func (p *Proxy) headSays(ctx context.Context, f *fetch, a *answer) {
 	}
 }
 
-// replace changes the exchange of a stored response, and signs it anew. A failure is told to
-// the log: the response is good, even if the store does not know it.
+// replace changes the exchange of a stored response, and signs it anew, unless the request
+// forbids to keep the change. A failure is told to the log: the response is good, even if the
+// store does not know it.
 func (p *Proxy) replace(ctx context.Context, f *fetch, a *answer, old *resource.Stored, ex *resource.Exchange) (*resource.Stored, error) {
 	st := &resource.Stored{
 		Exchange: ex, Tier: old.Tier, Signer: old.Signer, StoredAt: p.cfg.Now(),
 		WithCookie: old.WithCookie || hasCookie(f),
+	}
+	if ok, why := p.cfg.Policy.StorableUpdate(f.in, ex); !ok {
+		p.tell(f.request, "stored", why)
+		return st, nil
 	}
 	st.Shareable = old.Shareable && p.shareable(f, a, ex)
 	err := p.sign(ex)
