@@ -75,7 +75,7 @@ func (m *model) draw(t *rapid.T) modelEntry {
 	body := content(uint64(rapid.IntRange(0, 15).Draw(t, "seed")), size)
 	st := response(t, fmt.Sprint("r", rapid.IntRange(0, 31).Draw(t, "resource")), body)
 	st.Tier = resource.Tier(rapid.IntRange(1, 5).Draw(t, "tier"))
-	st.Exchange.Status = rapid.SampledFrom([]int{200, 200, 404}).Draw(t, "status")
+	st.Exchange.Status = rapid.SampledFrom([]int{200, 200, 206, 404, 503}).Draw(t, "status")
 	st.Exchange.Received = m.clock.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "age")) * time.Second)
 	if v := rapid.IntRange(0, 2).Draw(t, "variant"); v > 0 {
 		st.Exchange.Selecting = map[string][]string{"Accept-Language": {fmt.Sprint(v)}}
@@ -87,6 +87,12 @@ func (m *model) draw(t *rapid.T) modelEntry {
 func mayReplace(old, st *resource.Stored) bool {
 	if old.Exchange.Status < 400 && st.Exchange.Status >= 400 {
 		return false
+	}
+	if old.Exchange.Status == 200 && st.Exchange.Status == 206 {
+		return false
+	}
+	if old.Exchange.Status >= 500 && st.Exchange.Status < 400 {
+		return true
 	}
 	if old.Tier == st.Tier {
 		return !st.Exchange.Received.Before(old.Exchange.Received)

@@ -84,16 +84,24 @@ func flagsOf(st *resource.Stored) (flags byte) {
 
 func (r *record) isInline() bool { return r.length <= inlineMax }
 
-// weakerThan reports whether r must not replace old: an error nothing good, a part no whole.
+// weakerThan reports whether r must not replace old: an error nothing good, a part no whole. What
+// an origin said while it failed gives way to every good copy.
 func (r *record) weakerThan(old *record) bool {
 	switch {
 	case r.status >= 400 && old.status < 400, r.status == http.StatusPartialContent && old.status == http.StatusOK:
 		return true
+	case old.failed() && r.status < 400:
+		return false
 	case r.tier != old.tier:
 		return r.tier < old.tier
 	default:
 		return r.received < old.received
 	}
+}
+
+// failed reports whether a response says no more than that its origin could not give a better one.
+func (r *record) failed() bool {
+	return r.status >= 500 || r.status == http.StatusUnavailableForLegalReasons
 }
 
 func (r *record) size() int {

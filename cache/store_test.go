@@ -27,14 +27,14 @@ func TestStoreAndLookup(t *testing.T) {
 	s := mustOpen(t, path, Config{Quota: 256 << 20})
 	sizes := bodySizes(s)
 	for i, n := range sizes {
-		mustPut(t, s, pathOf(i), content(uint64(i), n))
+		mustPut(t, s, pathOf(i), content(uint64(i), n), func(st *resource.Stored) { st.WithCookie = i%2 == 1 })
 	}
 	check := func() {
 		t.Helper()
 		for i, n := range sizes {
 			want := response(t, pathOf(i), content(uint64(i), n))
 			st := wantBody(t, s, pathOf(i), content(uint64(i), n))
-			if !reflect.DeepEqual(st.Exchange, want.Exchange) || st.Tier != want.Tier || !st.Shareable || st.Signer != "" {
+			if !reflect.DeepEqual(st.Exchange, want.Exchange) || st.Tier != want.Tier || !st.Shareable || st.WithCookie != (i%2 == 1) || st.Signer != "" {
 				t.Errorf("%d bytes: got %+v, want %+v", n, st, want)
 			}
 			if age := time.Since(st.StoredAt); age < 0 || age > time.Minute {
@@ -119,6 +119,11 @@ func TestReplacement(t *testing.T) {
 		{"stronger error for good", []func(*resource.Stored){withTier(resource.Unproven)}, []func(*resource.Stored){status(503), later(hour)}, ErrWeaker},
 		{"error for redirect", []func(*resource.Stored){status(301)}, []func(*resource.Stored){status(410), later(hour)}, ErrWeaker},
 		{"good for error", []func(*resource.Stored){status(404)}, []func(*resource.Stored){later(hour)}, nil},
+		{"weaker and older good for failure", []func(*resource.Stored){status(503), later(hour)}, []func(*resource.Stored){withTier(resource.Unproven)}, nil},
+		{"weaker good for refusal by law", []func(*resource.Stored){status(451)}, []func(*resource.Stored){withTier(resource.Unproven)}, nil},
+		{"weaker good for missing", []func(*resource.Stored){status(404)}, []func(*resource.Stored){withTier(resource.Unproven), later(hour)}, ErrWeaker},
+		{"part for whole", nil, []func(*resource.Stored){status(206), later(hour)}, ErrWeaker},
+		{"whole for part", []func(*resource.Stored){status(206)}, []func(*resource.Stored){later(hour)}, nil},
 		{"error for error", []func(*resource.Stored){status(404)}, []func(*resource.Stored){status(410), later(hour)}, nil},
 	} {
 		for _, size := range []int{100, 100_000, 700_000} {

@@ -99,9 +99,14 @@ func (p *Proxy) forwardReason(r *request, f found) string {
 // cached answers a request from the store if it can, else by way of a flight.
 func (p *Proxy) cached(w http.ResponseWriter, r *request) {
 	f := p.find(r)
-	p.tellFound(r, f)
 	onlyStored := r.source == SourceCache || r.source == SourceAny && httpcache.ParseCacheControl(r.in.Header).OnlyIfCached
-	if cs, ok := p.alone(r, f, onlyStored); ok {
+	cs, ok := p.alone(r, f, onlyStored)
+	if !ok {
+		f = p.findStored(r, f)
+		cs, ok = p.alone(r, f, onlyStored)
+	}
+	p.tellFound(r, f)
+	if ok {
 		if p.serveStored(w, r, f.stored, cs, proxyStatus{}) {
 			return
 		}

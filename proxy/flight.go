@@ -22,6 +22,9 @@ type flight struct {
 
 	landed  chan struct{} // closed when outcome is set
 	outcome outcome
+
+	stored  func()          // closes storing, once
+	storing <-chan struct{} // closed when the store has what it gets
 }
 
 // hint is an interim response (RFC 9110 section 15.2).
@@ -118,6 +121,24 @@ func (t *flights) underWay(key flightKey) bool {
 	return t.shared[key] != nil
 }
 
+// toBeStored are the flights of a resource all of which has come, and that the store is about to
+// have: their clients may have got it all already.
+func (t *flights) toBeStored(id resource.ID) (list []*flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for f := range t.all {
+		if f.key.id == id && f.isBeingStored() {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// isBeingStored reports whether nothing but the store has to do with a flight's body any more.
+func (f *flight) isBeingStored() bool {
+	return f.hasLanded() && f.outcome.storing && (f.spool.whole() || f.outcome.length >= 0 && f.spool.size() == f.outcome.length)
+}
+
 // accompany runs f, which ends when a flight does, beside the flights: close waits for it. It
 // fails when the table is closed.
 func (t *flights) accompany(f func()) bool {
@@ -182,6 +203,7 @@ func (t *flights) done(f *flight) {
 	defer t.mu.Unlock()
 	t.removeLocked(f)
 	delete(t.all, f)
+	f.stored()
 	t.wg.Done()
 }
 

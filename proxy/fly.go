@@ -95,6 +95,7 @@ func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Read
 	case err != nil:
 		p.commitPart(ctx, f, a, w)
 	}
+	f.stored()
 	p.flights.retire(f)
 	f.spool.drained(ctx)
 	if w != nil {

@@ -20,14 +20,15 @@ import (
 // bench is a proxy between fakes: an origin and peers that answer after some time.
 // It is for synctest bubbles, where that time costs nothing.
 type bench struct {
-	t      *testing.T
-	proxy  *Proxy
-	store  *memStore
-	origin side
-	peers  side
-	text   string      // what peers have
-	header http.Header // of the peers' copy
-	query  resource.Query
+	t       *testing.T
+	proxy   *Proxy
+	store   *memStore
+	origin  side
+	peers   side
+	text    string      // what peers have
+	control string      // Cache-Control of the origin's answers
+	header  http.Header // of the peers' copy
+	query   resource.Query
 }
 
 // side is how one of the contenders behaves.
@@ -40,7 +41,7 @@ type side struct {
 }
 
 func newBench(t *testing.T, change func(*Config)) *bench {
-	b := &bench{t: t, store: newMemStore(), text: "from peers"}
+	b := &bench{t: t, store: newMemStore(), text: "from peers", control: "max-age=60"}
 	b.origin.status = 200
 	cfg := Config{Store: b.store, Transport: transportFunc(b.roundTrip), Peers: fakePeers(b.fetch), Dialer: &Dialer{}}
 	if change != nil {
@@ -71,7 +72,7 @@ func (b *bench) roundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	text := "from origin"
-	h := http.Header{"Cache-Control": {"max-age=60"}, "Date": {time.Now().UTC().Format(http.TimeFormat)}, "Etag": {`"1"`}}
+	h := http.Header{"Cache-Control": {b.control}, "Date": {time.Now().UTC().Format(http.TimeFormat)}, "Etag": {`"1"`}}
 	return &http.Response{
 		StatusCode: b.origin.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
 		ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)), Request: r,

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/peerproxy/peerproxy/httpcache"
 )
@@ -64,7 +65,11 @@ func (p *Proxy) travel(w http.ResponseWriter, x *fetch, s seat, fwd string) bool
 // of the first reader's, but not its end.
 func (p *Proxy) prepare(x *fetch) (*flight, func()) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(x.in.Context()))
-	f := &flight{fetch: x, spool: newSpool(), cancel: cancel, hints: make(chan hint, 8), landed: make(chan struct{})}
+	storing := make(chan struct{})
+	f := &flight{
+		fetch: x, spool: newSpool(), cancel: cancel, hints: make(chan hint, 8), landed: make(chan struct{}),
+		storing: storing, stored: sync.OnceFunc(func() { close(storing) }),
+	}
 	x.hint = func(status int, h http.Header) {
 		select {
 		case f.hints <- hint{status, h.Clone()}:

@@ -18,6 +18,31 @@ const (
 	warnEvery = time.Minute
 )
 
+// storePatience bounds how long a request waits for a response to be stored of which
+// everything has come. To fetch it again would hardly be faster.
+const storePatience = 200 * time.Millisecond
+
+// findStored is find for a request that what is stored does not answer. If what may answer it
+// is just being stored, it waits for that: the client may know already that it is here.
+func (p *Proxy) findStored(r *request, f found) found {
+	pending := p.flights.toBeStored(r.id)
+	if len(pending) == 0 || r.source == SourceOrigin || r.source == SourcePeers {
+		return f
+	}
+	timer := time.NewTimer(storePatience)
+	defer timer.Stop()
+	for _, flight := range pending {
+		select {
+		case <-flight.storing:
+		case <-timer.C:
+			return f
+		case <-r.in.Context().Done():
+			return f
+		}
+	}
+	return p.find(r)
+}
+
 // storing are the commits under way. It is safe for concurrent use; the zero value
 // is ready.
 type storing struct {
