@@ -17,8 +17,14 @@
 //	spool ──▶ Store.Create … Commit
 //	  └─────▶ clients, each at its own pace
 //
-// All other requests are passed on as they are. What may be stored and used is the
-// decision of package httpcache; what is provably public is [ShareDecision].
+// All other requests are passed on as they are; what they mean for the store is that of
+// RFC 9111 section 4.4, and a response to POST may be kept for GET. What may be stored and used
+// is the decision of package httpcache; what is provably public is [ShareDecision].
+//
+// By file: cachepath.go decides whether what is stored answers a request, asking.go what the
+// origin is asked, ride.go and flight.go who waits for which answer, race.go whom to
+// ask, outcome.go what an answer means, join.go how it is joined with what is stored, deliver.go what
+// the client gets, parts.go and stream.go how that is written.
 //
 // # Guarantees
 //
@@ -28,7 +34,11 @@
 //     broken off too, so that it notices.
 //   - A flight lives until its last reader leaves; then its fetch is cancelled.
 //   - No failure of the store is seen by a client as long as the bytes can be had
-//     otherwise. No error ever takes the place of a good copy.
+//     otherwise. No error ever takes the place of a good copy, and no part that of a whole.
+//   - Parts of different representations are never joined, and what is joined is only
+//     stored when all of its bytes have come.
+//   - A response all of which has come is found by the next request, even if the store has
+//     not finished with it: a request waits for that, 200 ms at most.
 //   - Hop-by-hop fields, fields that Connection names and credentials for the proxy
 //     are not forwarded. Requests that come back are answered by 508.
 //   - Special addresses are refused when they are dialled ([Dialer]), after the
@@ -45,8 +55,8 @@
 //
 // # Limits
 //
-// Responses to HEAD and to Range requests are forwarded, not stored. Unsafe methods
-// do not invalidate yet what is stored (RFC 9111 section 4.4). Bodies that only the
-// end of an unencrypted connection delimits are not stored, since a truncated one
-// would look the same.
+// Bodies that only the end of an unencrypted connection delimits are not stored, since a
+// truncated one would look the same. Of several ranges of a body that is still coming the
+// whole is sent. Requests with If-Match or If-Unmodified-Since, which only the origin can
+// judge (RFC 9111 section 4.3.2), go past the store.
 package proxy
