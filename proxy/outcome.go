@@ -215,7 +215,7 @@ func (p *Proxy) headSays(ctx context.Context, f *fetch, a *answer) {
 func (p *Proxy) replace(ctx context.Context, f *fetch, a *answer, old *resource.Stored, ex *resource.Exchange) (*resource.Stored, error) {
 	st := &resource.Stored{
 		Exchange: ex, Tier: old.Tier, Signer: old.Signer, StoredAt: p.cfg.Now(),
-		WithCookie: old.WithCookie || hasCookie(f),
+		WithCookie: old.WithCookie && hasCookie(f), // what is right for somebody without is not personal
 	}
 	if ok, why := p.cfg.Policy.StorableUpdate(f.in, ex); !ok {
 		p.tell(f.request, "stored", why)

@@ -46,6 +46,37 @@ func TestNoHeuristicsForCookies(t *testing.T) {
 	}
 }
 
+// What an origin confirms to somebody without a cookie is no one person's page.
+func TestConfirmedWithoutCookie(t *testing.T) {
+	c := &clock{}
+	l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+		c.stamp(w)
+		w.Header().Set("Last-Modified", c.now().Add(-100*time.Hour).UTC().Format(http.TimeFormat))
+		w.Header().Set("Etag", `"1"`)
+		if r.Header.Get("If-None-Match") != "" {
+			w.WriteHeader(304)
+			return
+		}
+		fmt.Fprint(w, "x")
+	}, func(cfg *Config) { cfg.Now = c.now })
+	for _, step := range []struct {
+		cookie, want string
+	}{
+		{"user=1", "cache:fwd=uri-miss"},
+		{"user=1", "cache:fwd-status=304"},
+		{"user=2", "cache:fwd-status=304"},
+		{"", "cache:fwd-status=304"},
+		{"user=1", "cache:hit"},
+	} {
+		var fields []string
+		if step.cookie != "" {
+			fields = []string{"Cookie: " + step.cookie}
+		}
+		l.get(site+"/", fields...).want(t, 200, "x", step.want)
+		l.settle()
+	}
+}
+
 // A stored response sets its cookie only for clients that have none of the site yet: theirs
 // may be newer.
 func TestStoredCookies(t *testing.T) {
