@@ -17,12 +17,15 @@ const (
 	readHeaderTimeout = 30 * time.Second
 	idleTimeout       = 3 * time.Minute
 	maxHeaderBytes    = 128 << 10
+	maxTargetBytes    = 64 << 10
+	maxFields         = 256
 	shutdownTime      = 2 * time.Second
 )
 
 // Server returns an http.Server for the proxy, with limits on what clients may do.
-// It answers malformed requests itself, as with 400; only on connections of [Proxy.Serve]
-// do such answers have Cache-Status and Proxy-Status.
+// It answers malformed requests itself, as with 400. Only on connections of [Proxy.Serve]
+// do such answers have Cache-Status and Proxy-Status, and is a request refused that some
+// parser could take for two (RFC 9112 section 11.2).
 func (p *Proxy) Server() *http.Server {
 	return &http.Server{
 		Handler:           http.HandlerFunc(p.answers),
@@ -44,11 +47,13 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 	p.own.add(l.Addr())
 	server := p.Server()
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(p.labelling(l)) }()
+	labelling := p.labelling(l)
+	go func() { failed <- server.Serve(labelling) }()
 	var err error
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
+		labelling.ending.Store(true)
 		p.storing.closing()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
