@@ -62,10 +62,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := announced(ctx, first); err != nil {
+	if err := announced(ctx, first, len(want)); err != nil {
 		return err
 	}
-	d.say("A has announced the site in the DHT.")
+	d.say("A has stored it all and announced the site in the DHT.")
 	stopped = true
 	if err := site.stop(); err != nil {
 		return fmt.Errorf("stop the origin: %w", err)

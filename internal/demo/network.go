@@ -62,12 +62,12 @@ func startNetwork(ctx context.Context, resolve string, log *slog.Logger) (_ *net
 	return n, nil
 }
 
-// announced waits until a node has the site in the DHT.
-func announced(ctx context.Context, n *node.Node) error {
+// announced waits until a node has stored so many files, and has the site in the DHT.
+func announced(ctx context.Context, n *node.Node, files int) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
-		if n.Status().Announced > 0 {
+		if s := n.Status(); s.Announced > 0 && s.Shared >= files {
 			tick.Stop()
 			return nil
 		}
