@@ -14,23 +14,25 @@ import (
 
 // Reasons why a request gets an answer from the proxy instead of one from an origin.
 var (
-	errBudget      = errors.New("proxy: nobody answered in time")
-	errStalled     = errors.New("proxy: peer of the connection stalled")
-	errNotStored   = errors.New("proxy: nothing stored that would do")
-	errNoPeer      = errors.New("proxy: no peer has it")
-	errPrivate     = errors.New("proxy: nothing that peers may be asked for")
-	errUnfit       = errors.New("proxy: the peer's copy is of no use here")
-	errCredentials = errors.New("proxy: proxy credentials missing or wrong")
-	errBadTarget   = errors.New("proxy: request target cannot be forwarded")
-	errNotProxied  = errors.New("proxy: request to the proxy itself")
-	errBadUpload   = errors.New("proxy: content of the request is malformed or broken off")
-	errSlowUpload  = errors.New("proxy: content of the request did not come in time")
-	errPort        = errors.New("proxy: port is not for tunnels")
-	errProtocol    = errors.New("proxy: answer breaks the rules of HTTP")
-	errNoHijack    = errors.New("proxy: connection cannot become a tunnel")
-	errClosed      = errors.New("proxy: shutting down")
-	errAbandoned   = errors.New("proxy: last reader left")
-	errLost        = errors.New("proxy: lost the race to a better answer")
+	errBudget       = errors.New("proxy: nobody answered in time")
+	errStalled      = errors.New("proxy: peer of the connection stalled")
+	errNotStored    = errors.New("proxy: nothing stored that would do")
+	errNoPeer       = errors.New("proxy: no peer has it")
+	errPrivate      = errors.New("proxy: nothing that peers may be asked for")
+	errUnfit        = errors.New("proxy: the peer's copy is of no use here")
+	errCredentials  = errors.New("proxy: proxy credentials missing or wrong")
+	errBadTarget    = errors.New("proxy: request target cannot be forwarded")
+	errNotProxied   = errors.New("proxy: request to the proxy itself")
+	errBadUpload    = errors.New("proxy: content of the request is malformed or broken off")
+	errSlowUpload   = errors.New("proxy: content of the request did not come in time")
+	errMaxForwards  = errors.New("proxy: Max-Forwards is no number")
+	errTraceContent = errors.New("proxy: TRACE with content")
+	errPort         = errors.New("proxy: port is not for tunnels")
+	errProtocol     = errors.New("proxy: answer breaks the rules of HTTP")
+	errNoHijack     = errors.New("proxy: connection cannot become a tunnel")
+	errClosed       = errors.New("proxy: shutting down")
+	errAbandoned    = errors.New("proxy: last reader left")
+	errLost         = errors.New("proxy: lost the race to a better answer")
 )
 
 // badStatusError is an origin's answer that counts as a failure of the origin.
@@ -90,6 +92,8 @@ var ownFailures = []struct {
 	{errNotProxied, failure{400, "http_request_error", "This is a proxy", "Set this address and port as the HTTP proxy in your browser or system, then browse as usual. As a site of its own it has nothing to show."}},
 	{errBadUpload, failure{400, "http_request_error", "The request is not complete", "What was to be sent to the site broke off or is not valid HTTP."}},
 	{errSlowUpload, failure{408, "http_request_error", "The request did not come in time", "What was to be sent to the site stopped coming."}},
+	{errMaxForwards, failure{400, "http_request_error", "The request makes no sense", "How often it may be forwarded (Max-Forwards) is not given as one number."}},
+	{errTraceContent, failure{400, "http_request_error", "The request makes no sense", "TRACE has no content."}},
 	{errPort, failure{403, "http_request_denied", "Port not allowed", "Tunnels to this port are not allowed, since no web server listens there."}},
 	{errProtocol, failedProtocol},
 	{errNoHijack, failure{501, "http_request_error", "No tunnel possible", "This kind of connection cannot become a tunnel."}},

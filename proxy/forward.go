@@ -42,7 +42,7 @@ func (t *transports) RoundTrip(r *http.Request) (*http.Response, error) {
 		closeBody(r)
 		return nil, err
 	}
-	response, err := t.asking.RoundTrip(r)
+	response, err := t.asking.RoundTrip(absoluteForm(r))
 	if err != nil {
 		return nil, asUpstreamError(err)
 	}
@@ -51,6 +51,17 @@ func (t *transports) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, connectRefused(response)
 	}
 	return response, nil
+}
+
+// absoluteForm is the request as an upstream gets it. Only the last proxy asks for "*"
+// (RFC 9112 section 3.2.4).
+func absoluteForm(r *http.Request) *http.Request {
+	if r.URL.Path != "*" {
+		return r
+	}
+	u, out := *r.URL, *r
+	u.Opaque, out.URL = "//"+u.Host, &u
+	return &out
 }
 
 // asks reports whether a request goes to the upstream in absolute form. Upgrades take

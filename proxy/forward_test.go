@@ -108,7 +108,7 @@ func TestLocalAnswers(t *testing.T) {
 		text    string
 	}{
 		"origin form":     {"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400, "This is a proxy"},
-		"asterisk":        {"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400, "This is a proxy"},
+		"asterisk":        {"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 204, ""},
 		"other scheme":    {"GET ftp://www.example.com/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400, "http:// or https://"},
 		"no host":         {"GET http:///x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400, "http:// or https://"},
 		"connect no port": {"CONNECT www.example.com HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 400, "cannot be fetched"},

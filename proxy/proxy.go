@@ -164,9 +164,14 @@ func (p *Proxy) Trusted() http.Handler {
 
 // serve answers a request of a client that may or may not use the proxy.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, authorized bool) {
+	hops, err := hopsLeft(r)
 	switch {
 	case !authorized:
 		p.refuse(w, r, errCredentials)
+	case err != nil:
+		p.refuse(w, r, err)
+	case hops == endsHere: // even in a circle: that is what it is for
+		p.answerItself(w, r)
 	case p.loops(r):
 		p.refuse(w, r, ErrLoop)
 	case r.Method == http.MethodConnect:

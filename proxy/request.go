@@ -118,6 +118,10 @@ func (p *Proxy) fields(r *http.Request) http.Header {
 			delete(h, name)
 		}
 	}
+	if r.ContentLength == 0 || !r.ProtoAtLeast(1, 1) {
+		delete(h, "Expect") // nothing to wait for, or to be ignored: RFC 9110 section 10.1.1
+	}
+	countDown(r, h)
 	if trailers {
 		h.Set("Te", "trailers") // it is for this hop, too: the next answer comes back through us
 	}
@@ -179,10 +183,14 @@ func (p *Proxy) loops(r *http.Request) bool {
 }
 
 // outgoing is the request to the origin: the target as the client gave it, since a
-// proxy must not rewrite it (RFC 9110 section 7.7), and no content.
+// proxy must not rewrite it (RFC 9110 section 7.7), and no content. OPTIONS without a
+// path is for the server as a whole (RFC 9112 section 3.2.4).
 func outgoing(ctx context.Context, r *http.Request, fields http.Header) *http.Request {
 	u := *r.URL
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	if r.Method == http.MethodOptions && u.Path == "" && u.RawQuery == "" && !u.ForceQuery {
+		u.Path = "*"
+	}
 	out := &http.Request{
 		Method: r.Method, URL: &u, Host: u.Host, Header: fields,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
