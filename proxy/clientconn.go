@@ -17,7 +17,7 @@ import (
 // Limits on how long a connection is kept open for a client that is still sending when
 // it has been refused.
 const (
-	lingerTime  = 500 * time.Millisecond
+	faultLinger = 500 * time.Millisecond
 	lingerBytes = 1 << 20
 )
 
@@ -127,7 +127,7 @@ func (c *clientConn) CloseWrite() error { return closeWrite(c.Conn) }
 // (RFC 9112 section 9.6), unless everything ends.
 func (c *clientConn) Close() error {
 	if c.lingers.Swap(false) && !c.listener.ending.Load() && closeWrite(c.Conn) == nil {
-		_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+		_ = c.SetReadDeadline(time.Now().Add(faultLinger))
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}
 	return c.Conn.Close()

@@ -4,12 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 )
 
 // maxHead bounds how much of a response is recorded, in bytes; net/http accepts no
@@ -25,6 +30,7 @@ type hopFields struct{ http.RoundTripper }
 // RoundTrip sends a request.
 func (t hopFields) RoundTrip(r *http.Request) (*http.Response, error) {
 	var got atomic.Pointer[headConn]
+	u := uploadOf(r)
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			c, _ := info.Conn.(*headConn) // over TLS it is another, whose bytes tell nothing
@@ -32,9 +38,15 @@ func (t hopFields) RoundTrip(r *http.Request) (*http.Response, error) {
 				c.start(info.Reused)
 			}
 			got.Store(c)
+			if u != nil {
+				u.follow(info.Conn)
+			}
 		},
 	})
 	response, err := t.RoundTripper.RoundTrip(r.WithContext(ctx))
+	if u != nil {
+		u.settle()
+	}
 	c := got.Load()
 	if c == nil {
 		return response, err
@@ -58,6 +70,10 @@ func connectionLines(head []byte) []string {
 	return h["Connection"]
 }
 
+// lastWords bounds how long an answer may take that an origin gave before it stopped to
+// listen.
+const lastWords = 2 * time.Second
+
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // recorded makes connections whose responses' heads are recorded.
@@ -67,10 +83,14 @@ func recorded(dial dialFunc) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		c := &headConn{Conn: conn}
-		c.on.Store(true) // a response may come before anybody has asked
-		return c, nil
+		return newHeadConn(conn), nil
 	}
+}
+
+func newHeadConn(conn net.Conn) *headConn {
+	c := &headConn{Conn: conn, ended: make(chan struct{})}
+	c.on.Store(true) // a response may come before anybody has asked
+	return c
 }
 
 // headConn records the head of one response at a time, from start to take, skipping
@@ -82,6 +102,10 @@ type headConn struct {
 	mu      sync.Mutex
 	head    []byte
 	scanned int // bytes of head that hold no end of it
+
+	end   sync.Once
+	ended chan struct{} // closed when nothing more can be read
+	why   error         // of that; nil = it was closed here
 }
 
 // Read implements net.Conn.
@@ -90,7 +114,46 @@ func (c *headConn) Read(p []byte) (int, error) {
 	if n > 0 && c.on.Load() {
 		c.record(p[:n])
 	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.ends(err)
+	}
 	return n, err
+}
+
+// Write implements net.Conn. An origin that has answered early and gone refuses what it is still
+// sent: its answer, which is here already, is to be read before the failure is told.
+func (c *headConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		late := time.NewTimer(lastWords)
+		defer late.Stop()
+		select {
+		case <-c.ended:
+		case <-late.C:
+		}
+	}
+	return n, err
+}
+
+// Close implements net.Conn.
+func (c *headConn) Close() error {
+	c.ends(nil)
+	return c.Conn.Close()
+}
+
+// lost is the error of a request whose connection has ended.
+func (c *headConn) lost() error {
+	if c.why == nil {
+		return fmt.Errorf("%w: nothing to go on with", errProtocol)
+	}
+	return fmt.Errorf("proxy: connection to the origin: %w", c.why)
+}
+
+func (c *headConn) ends(err error) {
+	c.end.Do(func() {
+		c.why = err
+		close(c.ended)
+	})
 }
 
 // CloseWrite ends the sending direction, if the connection can do that.

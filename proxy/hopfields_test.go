@@ -134,8 +134,7 @@ func (c *partsConn) Read(p []byte) (int, error) {
 // headOf reads all of a connection and takes what was recorded.
 func headOf(t *testing.T, parts ...string) string {
 	t.Helper()
-	conn := &headConn{Conn: &partsConn{parts: parts}}
-	conn.on.Store(true)
+	conn := newHeadConn(&partsConn{parts: parts})
 	if _, err := io.Copy(io.Discard, struct{ io.Reader }{conn}); err != nil {
 		t.Fatal(err)
 	}

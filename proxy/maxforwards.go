@@ -61,6 +61,7 @@ func countDown(r *http.Request, fields http.Header) {
 
 // answerItself answers OPTIONS and TRACE as their final recipient.
 func (p *Proxy) answerItself(w http.ResponseWriter, r *http.Request) {
+	answerNow(w, r)
 	h := w.Header()
 	h["Cache-Status"] = []string{p.names.cacheStatus(cacheStatus{fwd: fwdBypass})}
 	h["Proxy-Status"] = []string{p.names.proxyStatus(proxyStatus{kind: "proxy_internal_response", details: "The proxy itself was asked"})}

@@ -69,6 +69,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, rep report) {
 	if rep.status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", `Basic realm="`+p.names.pseudonym+`", charset="UTF-8"`)
 	}
+	answerNow(w, r)
 	w.WriteHeader(rep.status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(text) // the client is gone if this fails

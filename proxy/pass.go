@@ -2,18 +2,14 @@ package proxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 )
 
 // pass forwards a request that the cache has no say in, with its content, and
@@ -26,10 +22,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	hints := &hintWriter{w: w, done: !takesHints(r)}
-	out := p.passing(hints.trace(ctx), w, r)
-	if out.Body != nil {
-		defer out.Body.Close() // the transport may read it longer than this handler lives
-	}
+	out := p.passing(hints.trace(ctx), r)
 	requested := p.cfg.Now()
 	response, err := p.transport.RoundTrip(out)
 	hints.stop()
@@ -54,67 +47,17 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 }
 
 // passing is the request to the origin, content and trailers included.
-func (p *Proxy) passing(ctx context.Context, w http.ResponseWriter, r *http.Request) *http.Request {
+func (p *Proxy) passing(ctx context.Context, r *http.Request) *http.Request {
 	out := outgoing(ctx, r, p.fields(r))
-	if r.ContentLength != 0 {
-		out.Body = &upload{ReadCloser: r.Body, control: http.NewResponseController(w), idle: p.cfg.Idle}
+	if u := uploadOf(r); u != nil {
+		out.Body = u
 		out.ContentLength = r.ContentLength
 		out.Trailer = r.Trailer // the same map: it is filled in while the body is read
+		// Or else net/http would get the content from the client although the origin's
+		// final answer says, on a connection to be kept, that it has no use for it.
+		out.Close = u.expects
 	}
 	return out
-}
-
-// upload is the content of a request. A client that stops sending is given up after
-// the idle time.
-type upload struct {
-	io.ReadCloser
-	control *http.ResponseController
-	idle    time.Duration
-
-	mu     sync.Mutex // the transport reads in a goroutine of its own
-	failed error
-}
-
-func (u *upload) Read(p []byte) (int, error) {
-	_ = u.control.SetReadDeadline(time.Now().Add(u.idle))
-	n, err := u.ReadCloser.Read(p)
-	if u.fails(err) {
-		// The deadline stays: net/http would wait for the rest before it answers.
-		return n, err
-	}
-	// net/http goes on reading to notice when the client leaves: that has no deadline.
-	_ = u.control.SetReadDeadline(time.Time{})
-	return n, err
-}
-
-// fails keeps an error if it is the client's. A body that is closed is one of which
-// the transport has had enough.
-func (u *upload) fails(err error) bool {
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, http.ErrBodyReadAfterClose) {
-		return false
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.failed = err
-	return true
-}
-
-// blame tells whether an exchange failed because of the client, whose content did
-// not come in the form or length that it should have, and not because of the origin.
-func blame(out *http.Request, err error) error {
-	u, ok := out.Body.(*upload)
-	if err == nil || !ok {
-		return err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case u.failed == nil:
-		return err
-	case errors.Is(u.failed, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w: %w", errSlowUpload, u.failed)
-	}
-	return fmt.Errorf("%w: %w", errBadUpload, u.failed)
 }
 
 // passBack sends an origin's response to the client.
@@ -138,6 +81,7 @@ func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.
 	}
 	p.label(h, response.Header, version(response.ProtoMajor, response.ProtoMinor), cs, proxyStatus{received: response.StatusCode})
 	announceTrailer(h, announced)
+	answerNow(w, r)
 	w.WriteHeader(response.StatusCode)
 	body := watch(response.Body, p.cfg.Idle, func() { cancel(errStalled) })
 	if err := p.copyBody(w, body, response.ContentLength); err != nil {
@@ -145,24 +89,8 @@ func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.
 		panic(http.ErrAbortHandler) // the client must notice that this is not all
 	}
 	writeTrailer(h, response.Trailer, announced)
-}
-
-// announceTrailer announces the trailer fields that the origin has announced, which
-// makes net/http send content in a form that can have trailers.
-func announceTrailer(h http.Header, names []string) {
-	for _, name := range names {
-		h.Add("Trailer", name)
-	}
-}
-
-// writeTrailer sends what came after the content. Fields that were not announced
-// need a prefix for net/http.
-func writeTrailer(h, trailer http.Header, announced []string) {
-	for name, lines := range trailer {
-		if !slices.Contains(announced, name) {
-			name = http.TrailerPrefix + name
-		}
-		h[name] = lines
+	if response.ContentLength < 0 && hasContent(response.StatusCode) && r.Method != http.MethodHead {
+		endEarly(r, response.Trailer)
 	}
 }
 

@@ -162,8 +162,21 @@ func (p *Proxy) Trusted() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, true) })
 }
 
-// serve answers a request of a client that may or may not use the proxy.
+// serve answers a request of a client that may or may not use the proxy, and ends what
+// it may still be sending.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, authorized bool) {
+	if r.ContentLength == 0 || r.Method == http.MethodConnect {
+		p.dispatch(w, r, authorized)
+		return
+	}
+	u, r := p.takeUpload(w, r)
+	defer u.stop() // also if the answer breaks off
+	p.dispatch(w, r, authorized)
+	u.stop()
+	p.linger(w, u)
+}
+
+func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request, authorized bool) {
 	hops, err := hopsLeft(r)
 	switch {
 	case !authorized:

@@ -32,12 +32,9 @@ func (p *Proxy) upgrade(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer cancel(nil)
 	stop := context.AfterFunc(r.Context(), func() { cancel(context.Cause(r.Context())) })
-	out := p.passing(ctx, w, r)
+	out := p.passing(ctx, r)
 	out.Header["Connection"] = []string{"Upgrade"}
 	out.Header["Upgrade"] = []string{upgradeOf(r.Header)}
-	if out.Body != nil {
-		defer out.Body.Close()
-	}
 	response, err := p.transport.RoundTrip(out)
 	err = blame(out, err)
 	// From here on the end of the client's request context means no more than that
@@ -65,8 +62,12 @@ func (p *Proxy) upgrade(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) switchProtocols(w http.ResponseWriter, r *http.Request, response *http.Response) {
 	upstream, ok := response.Body.(io.ReadWriteCloser)
 	protocol := upgradeOf(response.Header)
+	if u := uploadOf(r); u != nil { // RFC 9110 section 7.8: the request is to be complete
+		u.stop()
+		ok = ok && u.isWhole()
+	}
 	if !ok || protocol == "" {
-		// The origin changed to something that nobody asked for.
+		// The origin changed to something that nobody asked for, or too soon.
 		f := failure{502, "http_upgrade_failed", failedProtocol.title, failedProtocol.text}
 		p.answer(w, r, report{failure: f, cache: cacheStatus{fwd: fwdBypass, fwdStatus: response.StatusCode}})
 		return
