@@ -81,3 +81,19 @@ func discard(conn net.Conn, silence time.Duration) {
 		}
 	}
 }
+
+// reset breaks the connection of an HTTP/1.0 client off: the ordinary end of the
+// connection would tell it that the answer is whole.
+func reset(w http.ResponseWriter) {
+	conn, err := hijack(w)
+	if err != nil {
+		return
+	}
+	if read, ok := conn.(*earlyConn); ok {
+		conn = read.Conn
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}

@@ -29,6 +29,9 @@ var (
 	errTraceContent = errors.New("proxy: TRACE with content")
 	errPort         = errors.New("proxy: port is not for tunnels")
 	errProtocol     = errors.New("proxy: answer breaks the rules of HTTP")
+	errIncomplete   = errors.New("proxy: the content of the answer breaks off")
+	errSurplus      = errors.New("proxy: more came than the answer")
+	errLongField    = errors.New("proxy: one field is too long")
 	errNoHijack     = errors.New("proxy: connection cannot become a tunnel")
 	errClosed       = errors.New("proxy: shutting down")
 	errAbandoned    = errors.New("proxy: last reader left")
@@ -71,6 +74,9 @@ var (
 	failedTimeout    = failure{504, "http_response_timeout", "Nobody answered in time", "The site was silent for too long."}
 	failedProtocol   = failure{502, "http_protocol_error", "The site's answer makes no sense", "What the site sent is not valid HTTP."}
 	failedHeaders    = failure{502, "http_response_header_section_size", "The site's answer is too large", "The header fields of the answer are larger than this proxy accepts."}
+	failedIncomplete = failure{502, "http_response_incomplete", "The answer breaks off", "The site began to answer, but ended before there was any content."}
+	failedField      = failure{502, "http_response_header_size", "The site's answer is too large", "A header field of the answer is larger than this proxy accepts."}
+	failedCoding     = failure{502, "http_response_transfer_coding", "The site's answer makes no sense", "It is sent in a form (transfer coding) that this proxy does not know."}
 	failedElse       = failure{502, "destination_unavailable", "The site cannot be reached", "The site did not give an answer."}
 )
 
@@ -81,6 +87,7 @@ var ownFailures = []struct {
 }{
 	{ErrForbiddenAddress, failure{403, "destination_ip_prohibited", "Address not allowed", "This name leads to a private or otherwise special address, and the proxy may not go there. Whoever runs it can allow that."}},
 	{ErrLoop, failure{508, "proxy_loop_detected", "The request runs in a circle", "This request came back to the proxy that had sent it."}},
+	{errIncomplete, failedIncomplete},
 	{errBudget, failedTimeout},
 	{errStalled, failedTimeout},
 	{errNotStored, failure{504, "", "Not in the store", "Only a stored copy was asked for, and none is here that may be used."}},
@@ -96,6 +103,8 @@ var ownFailures = []struct {
 	{errTraceContent, failure{400, "http_request_error", "The request makes no sense", "TRACE has no content."}},
 	{errPort, failure{403, "http_request_denied", "Port not allowed", "Tunnels to this port are not allowed, since no web server listens there."}},
 	{errProtocol, failedProtocol},
+	{errSurplus, failedProtocol},
+	{errLongField, failedField},
 	{errNoHijack, failure{501, "http_request_error", "No tunnel possible", "This kind of connection cannot become a tunnel."}},
 	{errClosed, failure{503, "proxy_internal_error", "The proxy is going down", "It stops working just now. Try again soon."}},
 }
@@ -180,8 +189,12 @@ func explainHTTP(err error) (failure, bool) {
 	switch {
 	case strings.Contains(text, "headers exceeded"):
 		return failedHeaders, true
+	case strings.Contains(text, "transfer encoding"):
+		return failedCoding, true
+	case strings.Contains(text, "server closed idle"):
+		return failedTerminated, true
 	case strings.Contains(text, "malformed"), strings.Contains(text, "bad Content-Length"), strings.Contains(text, "multiple Content-Length"),
-		strings.Contains(text, "transfer encoding"), strings.Contains(text, "server closed idle"):
+		strings.Contains(text, "bad trailer key"):
 		return failedProtocol, true
 	}
 	return failure{}, false

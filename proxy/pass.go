@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -62,8 +63,32 @@ func (p *Proxy) passing(ctx context.Context, r *http.Request) *http.Request {
 
 // passBack sends an origin's response to the client.
 func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.Response, cs cacheStatus, cancel context.CancelCauseFunc) {
-	h := w.Header()
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	body := watch(response.Body, p.cfg.Idle, func() { cancel(errStalled) })
+	n, err := 0, error(nil)
+	if response.ContentLength > 0 && r.Method != http.MethodHead {
+		n, err = body.Read(*buf) // while the client can still be told that nothing comes
+	}
+	if n == 0 && err != nil {
+		err = fmt.Errorf("%w: %w", errIncomplete, err)
+		p.answer(w, r, report{failure: explain(err), cache: cs, received: response.StatusCode})
+		return
+	}
 	announced := slices.Collect(maps.Keys(response.Trailer))
+	p.passHead(w, r, response, announced, cs)
+	if err := p.copyBody(w, body, *buf, n, err, response.ContentLength); err != nil {
+		p.log.Debug("body broken off", "err", err)
+		panic(http.ErrAbortHandler) // the client must notice that this is not all
+	}
+	writeTrailer(w.Header(), response.Trailer, announced)
+	if response.ContentLength < 0 && hasContent(response.StatusCode) && r.Method != http.MethodHead {
+		endEarly(r, response.Trailer)
+	}
+}
+
+func (p *Proxy) passHead(w http.ResponseWriter, r *http.Request, response *http.Response, announced []string, cs cacheStatus) {
+	h := w.Header()
 	age := response.Header["Age"]
 	endToEnd(response.Header)
 	for name, lines := range response.Header {
@@ -83,31 +108,22 @@ func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.
 	announceTrailer(h, announced)
 	answerNow(w, r)
 	w.WriteHeader(response.StatusCode)
-	body := watch(response.Body, p.cfg.Idle, func() { cancel(errStalled) })
-	if err := p.copyBody(w, body, response.ContentLength); err != nil {
-		p.log.Debug("body broken off", "err", err)
-		panic(http.ErrAbortHandler) // the client must notice that this is not all
-	}
-	writeTrailer(h, response.Trailer, announced)
-	if response.ContentLength < 0 && hasContent(response.StatusCode) && r.Method != http.MethodHead {
-		endEarly(r, response.Trailer)
+	if response.ContentLength < 0 {
+		_ = flush(http.NewResponseController(w)) // it may be long until the first event
 	}
 }
 
 // copyBody streams without waiting for more than has come: a read that did not fill
-// the buffer is flushed, unless it was the last.
-func (p *Proxy) copyBody(w http.ResponseWriter, body io.Reader, length int64) error {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
+// the buffer is flushed, unless it was the last. The first read has been made.
+func (p *Proxy) copyBody(w http.ResponseWriter, body io.Reader, buf []byte, n int, err error, length int64) error {
 	control, deadline := http.NewResponseController(w), p.deadline(w)
-	for copied := int64(0); ; {
-		n, err := body.Read(*buf)
+	for copied := int64(0); ; n, err = body.Read(buf) {
 		if n > 0 {
 			deadline()
-			if _, err := w.Write((*buf)[:n]); err != nil {
+			if _, err := w.Write(buf[:n]); err != nil {
 				return err
 			}
-			if copied += int64(n); n < len(*buf) && copied != length && err == nil {
+			if copied += int64(n); n < len(buf) && copied != length && err == nil {
 				if err := flush(control); err != nil {
 					return err
 				}

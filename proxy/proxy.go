@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -122,14 +123,13 @@ func New(cfg Config) (*Proxy, error) {
 
 // newTransport is net/http's, so set that bodies stay as they were sent.
 func newTransport(d *Dialer) *http.Transport {
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext:            recorded(d.DialContext),
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    16,
 		MaxIdleConns:           256,
 		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		ResponseHeaderTimeout:  10 * time.Minute, // after all of the request was sent
 		MaxResponseHeaderBytes: 256 << 10,
@@ -138,6 +138,8 @@ func newTransport(d *Dialer) *http.Transport {
 		// A connection that many requests share must not be used long after it died.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
+	t.DialTLSContext = recordedTLS(d.DialContext, func() *tls.Config { return t.TLSClientConfig })
+	return t
 }
 
 // Close breaks off what is under way, tunnels included, and waits for it. Requests
@@ -165,15 +167,22 @@ func (p *Proxy) Trusted() http.Handler {
 // serve answers a request of a client that may or may not use the proxy, and ends what
 // it may still be sending.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, authorized bool) {
+	whole := false
+	defer func() {
+		if !whole && !r.ProtoAtLeast(1, 1) {
+			reset(w)
+		}
+	}()
 	if r.ContentLength == 0 || r.Method == http.MethodConnect {
 		p.dispatch(w, r, authorized)
-		return
+	} else {
+		u, r := p.takeUpload(w, r)
+		defer u.stop() // also if the answer breaks off
+		p.dispatch(w, r, authorized)
+		u.stop()
+		p.linger(w, u)
 	}
-	u, r := p.takeUpload(w, r)
-	defer u.stop() // also if the answer breaks off
-	p.dispatch(w, r, authorized)
-	u.stop()
-	p.linger(w, u)
+	whole = true
 }
 
 func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request, authorized bool) {

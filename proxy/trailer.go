@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // noTrailers are fields that are never forwarded behind the content: those that are for
@@ -15,7 +16,9 @@ var noTrailers = []string{
 	"Content-Length", "Content-Encoding", "Content-Type", "Content-Range", "Host", "Max-Forwards", "Authorization", "Set-Cookie",
 }
 
-func mayTrail(name string) bool { return !slices.Contains(noTrailers, name) }
+func mayTrail(name string) bool {
+	return !slices.Contains(noTrailers, name) && !strings.ContainsAny(name, " ")
+}
 
 // onlyTrailer removes from a trailer what must not be forwarded there.
 func onlyTrailer(trailer http.Header) {

@@ -1,11 +1,9 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -165,14 +163,7 @@ func (u *upload) isWhole() bool {
 
 // follow makes the upload end with a connection to the origin: net/http notices the end
 // of one that speaks HTTP/1 only when it gets no more content.
-func (u *upload) follow(conn net.Conn) {
-	if secure, ok := conn.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol != "h2" {
-		conn = secure.NetConn()
-	}
-	c, ok := conn.(*headConn)
-	if !ok {
-		return
-	}
+func (u *upload) follow(c *headConn) {
 	u.helpers.Go(func() {
 		select {
 		case <-c.ended:

@@ -116,17 +116,6 @@ func (l *lab) acts(serve func(number int, w *wire)) {
 	l.proxy.dialer.Resolve = []Resolve{{Host: "www.example.com", Port: 80, Addr: addrOf(listener)}}
 }
 
-// replies makes www.example.com a site that answers the requests on each connection,
-// which have no content, with a text.
-func (l *lab) replies(text string) {
-	l.t.Helper()
-	l.acts(func(_ int, w *wire) {
-		for w.head() != "" {
-			w.send(text)
-		}
-	})
-}
-
 // field returns the values of a field in a head, joined; "" = it is not there.
 func field(head, name string) string {
 	var values []string
