@@ -22,7 +22,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	hints := &hintWriter{w: w, done: !takesHints(r)}
+	hints := &hintWriter{w: w, deadline: p.deadline(w), done: !takesHints(r)}
 	out := p.passing(hints.trace(ctx), r)
 	requested := p.cfg.Now()
 	response, err := p.transport.RoundTrip(out)
@@ -109,6 +109,7 @@ func (p *Proxy) passHead(w http.ResponseWriter, r *http.Request, response *http.
 	answerNow(w, r)
 	w.WriteHeader(response.StatusCode)
 	if response.ContentLength < 0 {
+		p.deadline(w)()
 		_ = flush(http.NewResponseController(w)) // it may be long until the first event
 	}
 }
@@ -140,9 +141,10 @@ func (p *Proxy) copyBody(w http.ResponseWriter, body io.Reader, buf []byte, n in
 
 // hintWriter passes interim responses on as they come (RFC 9110 section 15.2).
 type hintWriter struct {
-	mu   sync.Mutex // the trace may be called by the transport's goroutines, even late
-	w    http.ResponseWriter
-	done bool
+	mu       sync.Mutex // the trace may be called by the transport's goroutines, even late
+	w        http.ResponseWriter
+	deadline func()
+	done     bool
 }
 
 func (h *hintWriter) trace(ctx context.Context) context.Context {
@@ -151,6 +153,7 @@ func (h *hintWriter) trace(ctx context.Context) context.Context {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			if !h.done && status != http.StatusContinue && status != http.StatusSwitchingProtocols {
+				h.deadline()
 				passHint(h.w, hint{status, http.Header(fields).Clone()})
 			}
 			return nil
