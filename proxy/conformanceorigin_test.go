@@ -87,7 +87,7 @@ func (o *scriptedOrigin) await(t *testing.T) {
 	t.Helper()
 	select {
 	case <-o.came:
-	case <-time.After(patienceOfTests):
+	case <-time.After(storyPatience):
 		t.Error("the origin was not asked in the background")
 	}
 }

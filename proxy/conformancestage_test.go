@@ -21,8 +21,8 @@ import (
 	"github.com/peerproxy/peerproxy/internal/conformance"
 )
 
-// patienceOfTests is how long an answer may take before a story has failed.
-const patienceOfTests = 20 * time.Second
+// storyPatience is how long an answer may take before a story has failed.
+const storyPatience = 20 * time.Second
 
 // stage is what a story is told on: a client, a proxy and an origin, with sockets between them.
 type stage struct {
@@ -102,7 +102,7 @@ func (st *stage) ask(s *conformance.Step) clientAnswer {
 		}
 		st.conn, st.reader = conn, bufio.NewReader(conn)
 	}
-	_ = st.conn.SetDeadline(time.Now().Add(patienceOfTests))
+	_ = st.conn.SetDeadline(time.Now().Add(storyPatience))
 	method := s.Method
 	if method == "" {
 		method = http.MethodGet

@@ -75,6 +75,8 @@ var (
 	failedProtocol   = failure{502, "http_protocol_error", "The site's answer makes no sense", "What the site sent is not valid HTTP."}
 	failedHeaders    = failure{502, "http_response_header_section_size", "The site's answer is too large", "The header fields of the answer are larger than this proxy accepts."}
 	failedIncomplete = failure{502, "http_response_incomplete", "The answer breaks off", "The site began to answer, but ended before there was any content."}
+	failedRead       = failure{504, "connection_read_timeout", "The answer stands still", "The site began to answer, but then was silent for too long."}
+	failedWrite      = failure{504, "connection_write_timeout", "The site does not listen", "It did not take what was to be sent to it for too long."}
 	failedField      = failure{502, "http_response_header_size", "The site's answer is too large", "A header field of the answer is larger than this proxy accepts."}
 	failedCoding     = failure{502, "http_response_transfer_coding", "The site's answer makes no sense", "It is sent in a form (transfer coding) that this proxy does not know."}
 	failedElse       = failure{502, "destination_unavailable", "The site cannot be reached", "The site did not give an answer."}
@@ -87,9 +89,9 @@ var ownFailures = []struct {
 }{
 	{ErrForbiddenAddress, failure{403, "destination_ip_prohibited", "Address not allowed", "This name leads to a private or otherwise special address, and the proxy may not go there. Whoever runs it can allow that."}},
 	{ErrLoop, failure{508, "proxy_loop_detected", "The request runs in a circle", "This request came back to the proxy that had sent it."}},
-	{errIncomplete, failedIncomplete},
 	{errBudget, failedTimeout},
-	{errStalled, failedTimeout},
+	{errStalled, failedRead},
+	{errIncomplete, failedIncomplete},
 	{errNotStored, failure{504, "", "Not in the store", "Only a stored copy was asked for, and none is here that may be used."}},
 	{errPrivate, failure{504, "destination_unavailable", "Peers are not asked for this", "Only peers were to be asked, but they are only asked for what is public: no private hosts, no secrets in addresses, no credentials."}},
 	{errNoPeer, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy."}},
@@ -174,6 +176,8 @@ func explainSocket(err error) (failure, bool) {
 		return failedUnroutable, true
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
 		return failedConnect, true
+	case errors.As(err, &op) && op.Op == "write" && op.Timeout():
+		return failedWrite, true
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return failedTimeout, true
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF),
@@ -187,13 +191,14 @@ func explainSocket(err error) (failure, bool) {
 func explainHTTP(err error) (failure, bool) {
 	text := err.Error()
 	switch {
-	case strings.Contains(text, "headers exceeded"):
+	case strings.Contains(text, "headers exceeded"), strings.Contains(text, "header list larger"):
 		return failedHeaders, true
 	case strings.Contains(text, "transfer encoding"):
 		return failedCoding, true
-	case strings.Contains(text, "server closed idle"):
+	case strings.Contains(text, "server closed idle"), strings.Contains(text, "received from peer"), strings.Contains(text, "GOAWAY"):
 		return failedTerminated, true
-	case strings.Contains(text, "malformed"), strings.Contains(text, "bad Content-Length"), strings.Contains(text, "multiple Content-Length"),
+	case strings.Contains(text, "stream error"), strings.Contains(text, "connection error"), strings.Contains(text, "http2: "),
+		strings.Contains(text, "malformed"), strings.Contains(text, "bad Content-Length"), strings.Contains(text, "multiple Content-Length"),
 		strings.Contains(text, "bad trailer key"):
 		return failedProtocol, true
 	}

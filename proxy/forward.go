@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // maxIdleUpstream bounds the idle connections to an upstream: all sites share them.
@@ -19,15 +20,15 @@ type transports struct {
 	asking *http.Transport // that asks the upstream; nil = there is none, or it is not for HTTP
 }
 
-func newTransports(d *Dialer) *transports {
-	t := &transports{dialer: d, direct: newTransport(d)}
+func newTransports(d *Dialer, idle time.Duration) *transports {
+	t := &transports{dialer: d, direct: newTransport(d, idle)}
 	if d.Upstream == nil || d.Upstream.scheme == "socks5" {
 		return t
 	}
-	t.asking = newTransport(d)
+	t.asking = newTransport(d, idle)
 	// The Dialer brings about TLS to the upstream, so that the scheme here is always http.
 	t.asking.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: d.Upstream.address, User: d.Upstream.user})
-	t.asking.DialContext = recorded(func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialUpstream(ctx) })
+	t.asking.DialContext = recorded(func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialUpstream(ctx) }, idle)
 	t.asking.MaxIdleConnsPerHost = maxIdleUpstream
 	t.asking.ForceAttemptHTTP2 = false
 	return t

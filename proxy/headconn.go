@@ -33,19 +33,19 @@ const (
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 // recorded makes connections whose responses are watched.
-func recorded(dial dialFunc) dialFunc {
+func recorded(dial dialFunc, idle time.Duration) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return newHeadConn(conn), nil
+		return newHeadConn(conn, idle), nil
 	}
 }
 
 // recordedTLS does so for TLS, unless HTTP/2 is spoken inside: that frames by itself. The configuration is
 // asked for when it is needed, since net/http completes it.
-func recordedTLS(dial dialFunc, config func() *tls.Config) dialFunc {
+func recordedTLS(dial dialFunc, idle time.Duration, config func() *tls.Config) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
@@ -65,12 +65,12 @@ func recordedTLS(dial dialFunc, config func() *tls.Config) dialFunc {
 		if secure.ConnectionState().NegotiatedProtocol == "h2" {
 			return secure, nil
 		}
-		return newHeadConn(secure), nil
+		return newHeadConn(secure, idle), nil
 	}
 }
 
-func newHeadConn(conn net.Conn) *headConn {
-	return &headConn{Conn: conn, ended: make(chan struct{})}
+func newHeadConn(conn net.Conn, idle time.Duration) *headConn {
+	return &headConn{Conn: conn, idle: idle, ended: make(chan struct{})}
 }
 
 // headConn watches the responses on a connection, one after the other. It records their heads, from
@@ -79,8 +79,9 @@ func newHeadConn(conn net.Conn) *headConn {
 // the next, if that is quick.
 type headConn struct {
 	net.Conn
-	blind atomic.Bool // what comes is nothing to watch
-	armed atomic.Bool // the next Write begins a request
+	idle  time.Duration // how long a Write may take
+	blind atomic.Bool   // what comes is nothing to watch
+	armed atomic.Bool   // the next Write begins a request
 
 	mu      sync.Mutex
 	method  string
@@ -161,6 +162,7 @@ func (c *headConn) Write(p []byte) (int, error) {
 	if c.armed.CompareAndSwap(true, false) {
 		c.expect()
 	}
+	_ = c.SetWriteDeadline(time.Now().Add(c.idle))
 	n, err := c.Conn.Write(p)
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		late := time.NewTimer(lastWords)

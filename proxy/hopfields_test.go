@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // talkingOrigin answers the requests on each connection one after the other with the
@@ -134,7 +135,7 @@ func (c *partsConn) Read(p []byte) (int, error) {
 // headOf reads all of a connection and takes what was recorded.
 func headOf(t *testing.T, parts ...string) string {
 	t.Helper()
-	conn := newHeadConn(&partsConn{parts: parts})
+	conn := newHeadConn(&partsConn{parts: parts}, time.Minute)
 	if _, err := io.Copy(io.Discard, struct{ io.Reader }{conn}); err != nil {
 		t.Fatal(err)
 	}

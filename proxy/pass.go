@@ -44,7 +44,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 		response.Body, cs.stored = kept, true
 		defer p.commitPosted(ctx, kept)
 	}
-	p.passBack(w, r, response, cs, cancel)
+	p.passBack(ctx, w, r, response, cs, cancel)
 }
 
 // passing is the request to the origin, content and trailers included.
@@ -61,8 +61,8 @@ func (p *Proxy) passing(ctx context.Context, r *http.Request) *http.Request {
 	return out
 }
 
-// passBack sends an origin's response to the client.
-func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.Response, cs cacheStatus, cancel context.CancelCauseFunc) {
+// passBack sends an origin's response, whose context is given, to the client.
+func (p *Proxy) passBack(ctx context.Context, w http.ResponseWriter, r *http.Request, response *http.Response, cs cacheStatus, cancel context.CancelCauseFunc) {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	body := watch(response.Body, p.cfg.Idle, func() { cancel(errStalled) })
@@ -71,7 +71,7 @@ func (p *Proxy) passBack(w http.ResponseWriter, r *http.Request, response *http.
 		n, err = body.Read(*buf) // while the client can still be told that nothing comes
 	}
 	if n == 0 && err != nil {
-		err = fmt.Errorf("%w: %w", errIncomplete, err)
+		err = fmt.Errorf("%w: %w", errIncomplete, causeOf(ctx, err))
 		p.answer(w, r, report{failure: explain(err), cache: cs, received: response.StatusCode})
 		return
 	}

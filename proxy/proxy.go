@@ -115,16 +115,16 @@ func New(cfg Config) (*Proxy, error) {
 	dialer.own, dialer.via = p.own.has, p.viaName
 	p.dialer, p.closeIdle = &dialer, func() {}
 	if p.transport == nil {
-		made := newTransports(p.dialer)
+		made := newTransports(p.dialer, cfg.Idle)
 		p.transport, p.ownedPool, p.closeIdle = hopFields{made}, made.direct, made.CloseIdleConnections
 	}
 	return p, nil
 }
 
 // newTransport is net/http's, so set that bodies stay as they were sent.
-func newTransport(d *Dialer) *http.Transport {
+func newTransport(d *Dialer, idle time.Duration) *http.Transport {
 	t := &http.Transport{
-		DialContext:            recorded(d.DialContext),
+		DialContext:            recorded(d.DialContext, idle),
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    16,
@@ -136,9 +136,9 @@ func newTransport(d *Dialer) *http.Transport {
 		WriteBufferSize:        16 << 10,
 		ReadBufferSize:         32 << 10,
 		// A connection that many requests share must not be used long after it died.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second, WriteByteTimeout: idle},
 	}
-	t.DialTLSContext = recordedTLS(d.DialContext, func() *tls.Config { return t.TLSClientConfig })
+	t.DialTLSContext = recordedTLS(d.DialContext, idle, func() *tls.Config { return t.TLSClientConfig })
 	return t
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 const poison = "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 6\r\n\r\npoison"
@@ -78,7 +79,7 @@ func TestSurplusIsHeldBack(t *testing.T) {
 	} {
 		stream := c.response + poison
 		for cut := range len(stream) + 1 {
-			conn := newHeadConn(&partsConn{parts: []string{stream[:cut], stream[cut:]}})
+			conn := newHeadConn(&partsConn{parts: []string{stream[:cut], stream[cut:]}}, time.Minute)
 			conn.start(c.method, false)
 			got, err := io.ReadAll(conn)
 			if string(got) != c.response || !errors.Is(err, errSurplus) {

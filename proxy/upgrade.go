@@ -53,7 +53,7 @@ func (p *Proxy) upgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
-		p.passBack(w, r, response, cacheStatus{fwd: fwdBypass, fwdStatus: response.StatusCode}, cancel)
+		p.passBack(ctx, w, r, response, cacheStatus{fwd: fwdBypass, fwdStatus: response.StatusCode}, cancel)
 		return
 	}
 	p.switchProtocols(w, r, response)
