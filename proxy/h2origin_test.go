@@ -29,19 +29,8 @@ func (l *lab) h2Origin(answer func(conn int, stream uint32, f *http2.Framer) (mo
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	l.t.Cleanup(func() { l.proxy.closeIdle(); listener.Close(); wg.Wait() })
-	wg.Go(func() {
-		for number := 0; ; number++ {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer conn.Close()
-				serveFrames(conn, func(stream uint32, f *http2.Framer) bool { return answer(number, stream, f) })
-			})
-		}
+	l.accepts(listener, func(number int, conn net.Conn) {
+		serveFrames(conn, func(stream uint32, f *http2.Framer) bool { return answer(number, stream, f) })
 	})
 	l.proxy.dialer.Resolve = []Resolve{{Host: "example.com", Port: 443, Addr: addrOf(listener)}}
 	l.proxy.ownedPool.TLSClientConfig = &tls.Config{RootCAs: certified.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}

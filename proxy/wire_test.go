@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -83,10 +84,10 @@ func (w *wire) answer(method string) answered {
 	return answered{res, string(text)}
 }
 
-// ended fails if there is more before the end of the connection.
+// ended fails if there is more before the end of the connection, or of the test.
 func (w *wire) ended() {
 	w.t.Helper()
-	if text, err := w.rest(); text != "" || err != nil {
+	if text, err := w.rest(); text != "" || err != nil && !errors.Is(err, net.ErrClosed) {
 		w.t.Errorf("instead of the end of the connection: %q, %v", text, err)
 	}
 }
@@ -99,21 +100,42 @@ func (l *lab) acts(serve func(number int, w *wire)) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	l.t.Cleanup(func() { l.proxy.closeIdle(); listener.Close(); wg.Wait() })
+	l.accepts(listener, func(number int, conn net.Conn) { serve(number, newWire(l.t, conn)) })
+	l.proxy.dialer.Resolve = []Resolve{{Host: "www.example.com", Port: 80, Addr: addrOf(listener)}}
+}
+
+// accepts serves connections until the test ends, which ends them.
+func (l *lab) accepts(listener net.Listener, serve func(number int, conn net.Conn)) {
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		open []net.Conn
+	)
+	l.t.Cleanup(func() {
+		l.proxy.closeIdle()
+		listener.Close()
+		mu.Lock()
+		for _, conn := range open {
+			conn.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
 	wg.Go(func() {
 		for number := 0; ; number++ {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
+			mu.Lock()
+			open = append(open, conn)
+			mu.Unlock()
 			wg.Go(func() {
 				defer conn.Close()
-				serve(number, newWire(l.t, conn))
+				serve(number, conn)
 			})
 		}
 	})
-	l.proxy.dialer.Resolve = []Resolve{{Host: "www.example.com", Port: 80, Addr: addrOf(listener)}}
 }
 
 // field returns the values of a field in a head, joined; "" = it is not there.
