@@ -32,6 +32,11 @@
 //     fastest reader; what is not stored passes through a window of 512 KiB.
 //   - A body that breaks off is never stored, and the client's connection is
 //     broken off too, so that it notices.
+//   - An answer is passed on as it comes, also while the client still sends; then its
+//     connection ends with the answer. Waits for clients and for sites end after Idle.
+//   - A site's connection gives the answer to a request and no more; what comes behind it
+//     ends the connection.
+//   - OPTIONS and TRACE are counted down and answered here when Max-Forwards says so.
 //   - A flight lives until its last reader leaves; then its fetch is cancelled.
 //   - No failure of the store is seen by a client as long as the bytes can be had
 //     otherwise. No error ever takes the place of a good copy, and no part that of a whole.

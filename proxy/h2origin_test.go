@@ -74,7 +74,7 @@ func h2Head(f *http2.Framer, stream uint32, fields ...string) {
 	_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: b.Bytes(), EndHeaders: true})
 }
 
-func (l *lab) overH2(method, path string) (answered, error) {
+func (l *lab) overTLS(method, path string) (answered, error) {
 	client := l.connect()
 	client.send("%s https://example.com%s HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", method, path)
 	res, err := http.ReadResponse(client.in, &http.Request{Method: method})
@@ -94,13 +94,13 @@ func TestH2Shared(t *testing.T) {
 		h2Head(f, stream)
 		return f.WriteData(stream, true, []byte("ok")) == nil
 	})
-	if a, err := l.overH2("GET", "/first"); err != nil || a.text != "ok" {
+	if a, err := l.overTLS("GET", "/first"); err != nil || a.text != "ok" {
 		t.Fatal(a, err)
 	}
 	var wg sync.WaitGroup
 	for i := range 40 {
 		wg.Go(func() {
-			if a, err := l.overH2([]string{"GET", "POST"}[i%2], fmt.Sprint("/", i)); err != nil || a.text != "ok" || a.Header.Get("Via") != "2 peerproxy" {
+			if a, err := l.overTLS([]string{"GET", "POST"}[i%2], fmt.Sprint("/", i)); err != nil || a.text != "ok" || a.Header.Get("Via") != "2 peerproxy" {
 				t.Error(a, err)
 			}
 		})
@@ -133,7 +133,7 @@ func TestH2Refused(t *testing.T) {
 					h2Head(f, stream)
 					return f.WriteData(stream, true, []byte("ok")) == nil
 				})
-				a, err := l.overH2(method, "/")
+				a, err := l.overTLS(method, "/")
 				if err != nil || a.text != "ok" || asked.Load() != 2 {
 					t.Errorf("%v, %v, asked %d times", a, err, asked.Load())
 				}
@@ -150,7 +150,7 @@ func TestH2Reset(t *testing.T) {
 		l.h2Origin(func(_ int, stream uint32, f *http2.Framer) bool {
 			return f.WriteRSTStream(stream, http2.ErrCodeInternal) == nil
 		})
-		a, err := l.overH2(method, "/")
+		a, err := l.overTLS(method, "/")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestH2Reset(t *testing.T) {
 				_ = f.WriteData(stream, false, []byte("half"))
 				return f.WriteRSTStream(stream, http2.ErrCodeInternal) == nil
 			})
-			if a, err := l.overH2(method, "/"); err == nil && a.StatusCode == 200 {
+			if a, err := l.overTLS(method, "/"); err == nil && a.StatusCode == 200 {
 				t.Errorf("%s: looks whole: %q", method, a.text)
 			}
 		}
@@ -176,7 +176,7 @@ func TestH2BrokenRules(t *testing.T) {
 	l.h2Origin(func(_ int, stream uint32, f *http2.Framer) bool {
 		return f.WriteContinuation(stream, true, nil) == nil // of nothing
 	})
-	a, err := l.overH2("POST", "/")
+	a, err := l.overTLS("POST", "/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,51 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+)
+
+// handshakeTime bounds a TLS handshake.
+const handshakeTime = 10 * time.Second
+
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// recorded makes connections whose responses are watched.
+func recorded(dial dialFunc, idle time.Duration) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newHeadConn(conn, idle), nil
+	}
+}
+
+// recordedTLS does so for TLS, unless HTTP/2 is spoken inside: that frames by itself. The configuration is
+// asked for when it is needed, since net/http completes it.
+func recordedTLS(dial dialFunc, idle time.Duration, config func() *tls.Config) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+		defer cancel()
+		settings := config().Clone()
+		if settings.ServerName == "" {
+			settings.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		secure := tls.Client(conn, settings)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("proxy: TLS handshake: %w", err)
+		}
+		if secure.ConnectionState().NegotiatedProtocol == "h2" {
+			return secure, nil
+		}
+		return newHeadConn(secure, idle), nil
+	}
+}
