@@ -81,6 +81,10 @@ func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
 func (p *Proxy) storable(f *fetch, a *answer) bool {
 	r := a.response
 	asked := &http.Request{Method: f.in.Method, Header: f.fields}
+	if lines := f.in.Header["Expect"]; lines != nil { // it went no further, but a 417 is about nothing else
+		asked.Header = f.fields.Clone()
+		asked.Header["Expect"] = lines
+	}
 	ok, why := p.cfg.Policy.Storable(asked, r.StatusCode, r.Header)
 	if r.StatusCode == http.StatusPartialContent {
 		ok, why = p.cfg.Policy.StorablePart(asked, r.Header, r.ContentLength)

@@ -40,7 +40,7 @@ func (p *Proxy) pass(w http.ResponseWriter, r *http.Request) {
 	p.invalidate(r, response)
 	cs := cacheStatus{fwd: fwd, fwdStatus: response.StatusCode}
 	if kept := p.keepPosted(r, out.Header, response, requested); kept != nil {
-		defer kept.Close()
+		defer func() { _ = kept.Close() }()
 		response.Body, cs.stored = kept, true
 		defer p.commitPosted(ctx, kept)
 	}
