@@ -21,9 +21,10 @@ const (
 	recordVersion  = 1
 	recordHeadSize = 84
 
-	flagShareable  = 1 << 0
-	flagWithCookie = 1 << 1
-	allFlags       = flagShareable | flagWithCookie
+	flagShareable    = 1 << 0
+	flagWithCookie   = 1 << 1
+	flagEndUncertain = 1 << 2
+	allFlags         = flagShareable | flagWithCookie | flagEndUncertain
 )
 
 // record is the value of the meta bucket: a head of fixed size with all that
@@ -78,6 +79,9 @@ func flagsOf(st *resource.Stored) (flags byte) {
 	}
 	if st.WithCookie {
 		flags |= flagWithCookie
+	}
+	if st.EndUncertain {
+		flags |= flagEndUncertain
 	}
 	return flags
 }
@@ -173,7 +177,7 @@ func (r *record) stored(key metaKey) (*resource.Stored, error) {
 		Shareable:  r.flags&flagShareable != 0,
 		Signer:     r.signer,
 		StoredAt:   time.UnixMicro(r.storedAt).UTC(),
-		WithCookie: r.flags&flagWithCookie != 0,
+		WithCookie: r.flags&flagWithCookie != 0, EndUncertain: r.flags&flagEndUncertain != 0,
 	}, nil
 }
 

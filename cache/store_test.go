@@ -27,14 +27,14 @@ func TestStoreAndLookup(t *testing.T) {
 	s := mustOpen(t, path, Config{Quota: 256 << 20})
 	sizes := bodySizes(s)
 	for i, n := range sizes {
-		mustPut(t, s, pathOf(i), content(uint64(i), n), func(st *resource.Stored) { st.WithCookie = i%2 == 1 })
+		mustPut(t, s, pathOf(i), content(uint64(i), n), func(st *resource.Stored) { st.WithCookie, st.EndUncertain = i%2 == 1, i%3 == 1 })
 	}
 	check := func() {
 		t.Helper()
 		for i, n := range sizes {
 			want := response(t, pathOf(i), content(uint64(i), n))
 			st := wantBody(t, s, pathOf(i), content(uint64(i), n))
-			if !reflect.DeepEqual(st.Exchange, want.Exchange) || st.Tier != want.Tier || !st.Shareable || st.WithCookie != (i%2 == 1) || st.Signer != "" {
+			if !reflect.DeepEqual(st.Exchange, want.Exchange) || st.Tier != want.Tier || !st.Shareable || st.WithCookie != (i%2 == 1) || st.EndUncertain != (i%3 == 1) || st.Signer != "" {
 				t.Errorf("%d bytes: got %+v, want %+v", n, st, want)
 			}
 			if age := time.Since(st.StoredAt); age < 0 || age > time.Minute {

@@ -24,9 +24,10 @@ type Policy struct {
 }
 
 // For is the policy that holds for one stored response. What was fetched with a cookie and does
-// not say how long it is fresh may be one person's page: it is never fresh by heuristics.
+// not say how long it is fresh may be one person's page, and what may have been cut off is not to
+// stay for longer than it has to: neither is ever fresh by heuristics.
 func (p Policy) For(st *resource.Stored) Policy {
-	p.NoHeuristics = p.NoHeuristics || st.WithCookie
+	p.NoHeuristics = p.NoHeuristics || st.WithCookie || st.EndUncertain
 	return p
 }
 

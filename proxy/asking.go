@@ -61,7 +61,7 @@ func (p *Proxy) askAbout(x *fetch, f found) {
 	x.known, x.fresh = f.stored, f.ev.Verdict.Reusable()
 	x.usable = x.fresh || f.ev.StaleIfError
 	x.instead = x.fresh || f.ev.StaleIfServerError
-	if f.stored.Tier == resource.Origin {
+	if f.stored.Tier == resource.Origin && !f.stored.EndUncertain {
 		x.ask([]*resource.Stored{f.stored}, httpcache.ConditionalHeaders(f.stored.Exchange))
 	}
 }
@@ -71,7 +71,7 @@ func (p *Proxy) askAbout(x *fetch, f found) {
 func (x *fetch) askWhich(variants []*resource.Stored) {
 	var fit []*resource.Stored
 	for _, st := range variants {
-		if st.Tier == resource.Origin && st.Exchange.Status == http.StatusOK && httpcache.CodingAccepted(x.in.Header, st.Exchange) {
+		if st.Tier == resource.Origin && !st.EndUncertain && st.Exchange.Status == http.StatusOK && httpcache.CodingAccepted(x.in.Header, st.Exchange) {
 			fit = append(fit, st)
 		}
 	}

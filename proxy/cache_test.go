@@ -91,11 +91,6 @@ func TestNotStored(t *testing.T) {
 			w.Header().Set("Cache-Control", "max-age=60")
 			fmt.Fprint(w, "x")
 		},
-		"close-delimited": func(w http.ResponseWriter, r *http.Request) {
-			conn, _, _ := http.NewResponseController(w).Hijack()
-			fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nConnection: close\r\n\r\nx")
-			conn.Close()
-		},
 		"private, but Connection hides it": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "private, max-age=9")
 			w.Header().Set("Connection", "Cache-Control")
@@ -110,6 +105,36 @@ func TestNotStored(t *testing.T) {
 				t.Errorf("%d stored, %d open", n, l.store.open)
 			}
 		})
+	}
+}
+
+// A body that only the end of its connection delimits counts as whole (RFC 9112 section 8), but
+// it may have been cut off: it is never confirmed but fetched anew, never shared, and fresh
+// only if its origin says so.
+func TestCloseDelimited(t *testing.T) {
+	c := &clock{}
+	var conditional atomic.Int32
+	control := "Cache-Control: max-age=60\r\n"
+	l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-None-Match")+r.Header.Get("If-Modified-Since") != "" {
+			conditional.Add(1)
+		}
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		defer conn.Close()
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\n%sEtag: \"1\"\r\nDate: %s\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nConnection: close\r\n\r\nx",
+			control, c.now().UTC().Format(http.TimeFormat))
+	}, func(cfg *Config) { cfg.Now = c.now })
+	l.get(site+"/").want(t, 200, "x", "cache:fwd=uri-miss", "cache:stored")
+	l.settle()
+	l.get(site+"/").want(t, 200, "x", "cache:hit")
+	c.advance(2 * time.Minute)
+	control = ""
+	l.get(site+"/").want(t, 200, "x", "cache:fwd=stale", "cache:fwd-status=200")
+	l.settle()
+	l.get(site+"/").want(t, 200, "x", "cache:fwd=stale")
+	l.settle()
+	if st := l.store.all(); len(st) != 1 || st[0].Shareable || !st[0].EndUncertain || conditional.Load() != 0 {
+		t.Errorf("stored %+v, asked conditionally %d times", st, conditional.Load())
 	}
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -46,6 +47,18 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 	}
 	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, tried: tried})
 	return false
+}
+
+// deliverNothing answers when an answer ended before there was any content: an origin that
+// hangs up then has failed, too. It returns true.
+func (p *Proxy) deliverNothing(w http.ResponseWriter, x *fetch, out *outcome, cs cacheStatus, err error) bool {
+	failed := explain(fmt.Errorf("%w: %w", errIncomplete, err))
+	cs.stored = false
+	if x.usable && p.serveStored(w, x.request, x.known, p.instead(x, cs), failed.proxyStatus(out.status)) {
+		return true
+	}
+	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, tried: out.tried})
+	return true
 }
 
 // usableNow reports whether what is stored may stand in for an origin that failed: in place of

@@ -60,8 +60,8 @@
 //
 // # Limits
 //
-// Bodies that only the end of an unencrypted connection delimits are not stored, since a
-// truncated one would look the same. Of several ranges of a body that is still coming the
+// Bodies that only the end of an unencrypted connection delimits may have been cut off: they
+// are stored, but never confirmed or shared. Of several ranges of a body that is still coming the
 // whole is sent. Requests with If-Match or If-Unmodified-Since, which only the origin can
 // judge (RFC 9111 section 4.3.2), go past the store.
 package proxy

@@ -187,7 +187,8 @@ func (p *Proxy) toStore(f *flight, a *answer, body resource.Body) (*resource.Sto
 		return nil, err
 	}
 	st.Exchange, st.WithCookie = &ex, hasCookie(f.fetch)
-	st.Shareable = p.shareable(f.fetch, a, &ex)
+	st.EndUncertain = a.joined == nil && endUncertain(a.response)
+	st.Shareable = !st.EndUncertain && p.shareable(f.fetch, a, &ex)
 	if a.joined != nil { // it is as private as the stored piece of it
 		st.Shareable = st.Shareable && a.joined.stored.Shareable
 		st.WithCookie = st.WithCookie || a.joined.stored.WithCookie

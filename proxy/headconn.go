@@ -221,7 +221,7 @@ func (c *headConn) recordLocked(b []byte) []byte {
 			c.head, c.scanned = b, max(0, len(b)-2)
 			return nil
 		case !interim(b):
-			c.beginLocked(b[:end])
+			c.beginLocked(b[:end], !begun)
 			return b[end:]
 		}
 		b, c.scanned = b[end:], 0
@@ -230,9 +230,15 @@ func (c *headConn) recordLocked(b []byte) []byte {
 	return nil
 }
 
-// beginLocked goes from the head to the content.
-func (c *headConn) beginLocked(head []byte) {
+// beginLocked goes from the head to the content. The head may be changed if the reader has
+// not seen any of it.
+func (c *headConn) beginLocked(head []byte, unseen bool) {
 	c.got, c.head, c.scanned, c.whole = readHead(head), nil, 0, true
+	if unseen && c.got.codedByNoName() {
+		hideFraming(head)
+		delete(c.got.fields, "Transfer-Encoding")
+		delete(c.got.fields, "Content-Length")
+	}
 	c.content, c.last = framingOf(c.method, c.got), c.got.ambiguous()
 	if c.got.status == http.StatusSwitchingProtocols {
 		c.blind.Store(true)

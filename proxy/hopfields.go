@@ -87,6 +87,7 @@ func (c *headConn) judge(response *http.Response, err error) error {
 	case head.faulty():
 		return fmt.Errorf("%w: framed for another version", errProtocol)
 	}
+	dropHidden(response.Header)
 	if response.Close && response.Header["Connection"] == nil && head.fields["Connection"] != nil {
 		response.Header["Connection"] = head.fields["Connection"]
 	}

@@ -46,7 +46,10 @@ func TestHostileAnswers(t *testing.T) {
 		"unknown coding":                {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok", 502, "http_response_transfer_coding"},
 		"two codings":                   {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 502, "http_response_transfer_coding"},
 		"chunked twice":                 {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 502, "http_response_transfer_coding"},
-		"identity":                      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n" + rest, 502, "http_response_transfer_coding"},
+		"identity":                      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n" + rest, 200, ""}, // RFC 9112 section 6.3: it ends with its connection
+		"no name of a coding":           {"HTTP/1.1 200 OK\r\ntransfer-encoding: some thing; a=b\r\n" + rest, 200, ""},
+		"nearly a coding":               {"HTTP/1.1 200 OK\r\nTransfer-Encoding: \"chunked\"\r\n" + rest, 502, "http_response_transfer_coding"},
+		"a coding and none":             {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n" + rest, 502, "http_response_transfer_coding"},
 		"length in the trailer":         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Length\r\n\r\n2\r\nok\r\n0\r\n\r\n", 502, "http_protocol_error"},
 		"long field":                    {"HTTP/1.1 200 OK\r\nA: " + strings.Repeat("a", 300<<10) + "\r\n" + rest, 502, "http_response_header_size"},
 		"long status line":              {"HTTP/1.1 200 " + strings.Repeat("a", 300<<10) + "\r\n" + rest, 502, "http_response_header_size"},

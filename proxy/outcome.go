@@ -106,8 +106,6 @@ func (p *Proxy) storableHere(f *fetch, a *answer, why httpcache.Reason) (bool, h
 		text = "there is no store"
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream"):
 		text = "it is a stream of events, which has no end"
-	case r.ContentLength < 0 && len(r.TransferEncoding) == 0 && r.ProtoMajor < 2 && r.TLS == nil:
-		text, section = "nothing says whether all of it has come", "RFC 9112 section 8"
 	case r.Uncompressed:
 		text = "it is not as the origin sent it"
 	case a.err != nil && f.known != nil && f.known.Exchange.Status < 400:
@@ -118,6 +116,12 @@ func (p *Proxy) storableHere(f *fetch, a *answer, why httpcache.Reason) (bool, h
 		return true, why
 	}
 	return false, httpcache.Reason{Text: "not stored: " + text, Section: section}
+}
+
+// endUncertain reports whether nothing will say that all of a body has come but the end of its
+// connection, which only TLS makes certain (RFC 9112 sections 8 and 9.8).
+func endUncertain(r *http.Response) bool {
+	return r.ContentLength < 0 && len(r.TransferEncoding) == 0 && r.ProtoMajor < 2 && r.TLS == nil
 }
 
 // longer reports whether the part that is stored is worth more than one that is received.
@@ -219,7 +223,7 @@ func (p *Proxy) headSays(ctx context.Context, f *fetch, a *answer) {
 func (p *Proxy) replace(ctx context.Context, f *fetch, a *answer, old *resource.Stored, ex *resource.Exchange) (*resource.Stored, error) {
 	st := &resource.Stored{
 		Exchange: ex, Tier: old.Tier, Signer: old.Signer, StoredAt: p.cfg.Now(),
-		WithCookie: old.WithCookie && hasCookie(f), // what is right for somebody without is not personal
+		EndUncertain: old.EndUncertain, WithCookie: old.WithCookie && hasCookie(f), // what is right for somebody without is not personal
 	}
 	if ok, why := p.cfg.Policy.StorableUpdate(f.in, ex); !ok {
 		p.tell(f.request, "stored", why)

@@ -41,7 +41,7 @@ func (p *Proxy) keepPosted(r *http.Request, sent http.Header, response *http.Res
 		ok, why = p.storableHere(f, a, why)
 	}
 	p.log.Debug("response to POST", "storable", ok, "why", why.Text, "url", target.String())
-	if !ok || !p.takes(response.ContentLength) {
+	if !ok || endUncertain(response) || !p.takes(response.ContentLength) {
 		return nil
 	}
 	w := p.create()

@@ -1,6 +1,11 @@
 package proxy
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
 
 // reader is one client's place in a spool.
 type reader struct {
@@ -32,6 +37,32 @@ func (rd *reader) skip(offset int64) {
 	defer s.mu.Unlock()
 	rd.off = max(rd.off, offset)
 	s.moved.wakeLocked()
+}
+
+// firstPatience is how long a header waits for the first byte of its body.
+const firstPatience = 100 * time.Millisecond
+
+// first waits for the first byte, or for the end of an empty body, but not for long. The error is
+// why there will be neither.
+func (rd *reader) first(ctx context.Context) error {
+	timer := time.NewTimer(firstPatience)
+	defer timer.Stop()
+	for {
+		n, _, grown, err := rd.progress()
+		switch {
+		case n > 0 || errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		select {
+		case <-grown:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // ready reports whether read would return at once.

@@ -50,7 +50,7 @@ func (p *Proxy) board(x *fetch, shared bool) (seat, bool) {
 func (p *Proxy) travel(w http.ResponseWriter, x *fetch, s seat, fwd string) bool {
 	satisfied := false
 	defer func() { p.flights.leave(s, satisfied) }()
-	if !s.await(x.in.Context(), w, s.first && takesHints(x.in)) {
+	if !s.await(x.in.Context(), p.hints(w, s.first && takesHints(x.in))) {
 		return true // nobody is there to be answered
 	}
 	if !s.first && !p.suits(x, s) {
@@ -82,23 +82,35 @@ func (p *Proxy) prepare(x *fetch) (*flight, func()) {
 // takesHints reports whether a client understands interim responses (RFC 9110 section 15.2).
 func takesHints(r *http.Request) bool { return r.ProtoAtLeast(1, 1) }
 
-// await waits for the outcome and passes interim responses on meanwhile, if the
-// client is to have them. It returns false if the client has gone.
-func (f *flight) await(ctx context.Context, w http.ResponseWriter, hinted bool) bool {
+// hints writes interim responses to a client, if it is to have them; else it is nil.
+func (p *Proxy) hints(w http.ResponseWriter, wanted bool) func(hint) {
+	if !wanted {
+		return nil
+	}
+	deadline := p.deadline(w)
+	return func(h hint) {
+		deadline()
+		passHint(w, h)
+	}
+}
+
+// await waits for the outcome and passes interim responses on meanwhile (nil = none). It
+// returns false if the client has gone.
+func (f *flight) await(ctx context.Context, pass func(hint)) bool {
 	hints := f.hints
-	if !hinted {
+	if pass == nil {
 		hints = nil
 	}
 	for {
 		select {
 		case h := <-hints:
-			passHint(w, h)
+			pass(h)
 			continue
 		default:
 		}
 		select {
 		case h := <-hints:
-			passHint(w, h)
+			pass(h)
 		case <-f.landed:
 			if len(hints) == 0 {
 				return true
@@ -161,7 +173,7 @@ func (p *Proxy) revalidate(r *request, f found) {
 func (p *Proxy) discard(s seat) {
 	defer p.flights.leave(s, false)
 	ctx := context.Background() // a flight always ends
-	if !s.await(ctx, nil, false) || s.outcome.exchange == nil {
+	if !s.await(ctx, nil) || s.outcome.exchange == nil {
 		return
 	}
 	buf := buffers.Get().(*[]byte)

@@ -29,14 +29,20 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 	if !ok {
 		return false, false
 	}
+	hasBody := x.in.Method != http.MethodHead && hasContent(cut.status)
+	if hasBody && out.length > 0 {
+		if err := s.reader.first(x.in.Context()); err != nil { // while the client can still be told
+			return false, p.deliverNothing(w, x, out, cs, err)
+		}
+	}
 	p.describe(w.Header(), ex, nil, out.proto, cs, ps)
 	if out.length >= 0 {
 		cut.writeHeader(w)
 	} else {
-		announceTrailer(w.Header(), out.announced)
+		announceTrailer(w.Header(), x.in, out.announced)
 		w.WriteHeader(ex.Status)
 	}
-	if x.in.Method == http.MethodHead || !hasContent(cut.status) {
+	if !hasBody {
 		return true, true
 	}
 	if err := p.pour(x.in.Context(), w, s.reader, cut, out.length); err != nil {

@@ -26,8 +26,11 @@ func onlyTrailer(trailer http.Header) {
 }
 
 // announceTrailer announces the trailer fields that the origin has announced, which
-// makes net/http send content in a form that can have trailers.
-func announceTrailer(h http.Header, names []string) {
+// makes net/http send content in a form that can have trailers. In HTTP/1.0 there are none.
+func announceTrailer(h http.Header, r *http.Request, names []string) {
+	if !r.ProtoAtLeast(1, 1) {
+		return
+	}
 	for _, name := range names {
 		if mayTrail(name) {
 			h.Add("Trailer", name)

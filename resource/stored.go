@@ -40,4 +40,7 @@ type Stored struct {
 	// WithCookie: fetched with a Cookie, so that it may be one person's although nothing in it
 	// says so. It is not Shareable then.
 	WithCookie bool
+	// EndUncertain: nothing but the end of an unencrypted connection said that the body is whole, so
+	// that it may have been cut off. It is not Shareable then, and never confirmed: it is fetched anew.
+	EndUncertain bool
 }
