@@ -35,7 +35,10 @@ type Choice struct {
 // [StorablePart] and [Combine] make it. Preconditions come first: see [Preconditions].
 func ChooseRanges(reqHeader http.Header, ex *resource.Exchange) Choice {
 	held, ok := PartOf(ex)
-	if !ok {
+	switch {
+	case !ok && ex.Status == http.StatusPartialContent:
+		return Choice{Complete: -1}.missing("nobody knows which bytes are stored")
+	case !ok:
 		return wholeOf(ex, Reason{"the whole response: there are no parts of it", "RFC 9110 section 14.2"})
 	}
 	c := Choice{Base: held.Span.Offset, Complete: held.Complete}

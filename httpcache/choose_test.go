@@ -73,6 +73,29 @@ func TestChooseRanges(t *testing.T) {
 	}
 }
 
+// RFC 9110 section 14.4: a stored part of which nobody knows where it belongs answers nothing.
+func TestChooseRangesOfWhatIsUnknown(t *testing.T) {
+	for name, c := range map[string]struct {
+		held string
+		size int64
+	}{
+		"no Content-Range": {"", 5},
+		"empty":            {"bytes 2-4/10", 0},
+		"longer":           {"bytes 2-4/10", 5},
+	} {
+		for _, asked := range []http.Header{{}, bytesOf("2-4")} {
+			ex := exchange(http.StatusPartialContent, fields())
+			ex.Body.Length = c.size
+			if c.held != "" {
+				ex.Header.Set("Content-Range", c.held)
+			}
+			if got := ChooseRanges(asked, ex); got.Status != RangeMissing || got.Spans != nil {
+				t.Errorf("%s, %v: got %+v", name, asked, got)
+			}
+		}
+	}
+}
+
 // RFC 9110 section 14.4.
 func TestParseContentRange(t *testing.T) {
 	for value, want := range map[string]ContentRange{

@@ -36,6 +36,7 @@ var (
 	errClosed       = errors.New("proxy: shutting down")
 	errAbandoned    = errors.New("proxy: last reader left")
 	errLost         = errors.New("proxy: lost the race to a better answer")
+	errUnfitPart    = errors.New("proxy: part is not what its Content-Range says")
 )
 
 // badStatusError is an origin's answer that counts as a failure of the origin.

@@ -151,8 +151,8 @@ func (p *Proxy) commitPart(ctx context.Context, f *flight, a *answer, w Writer) 
 			return
 		}
 		part.Body = ex.Body
-	} else if httpcache.StrongValidator(part) == "" {
-		return
+	} else if _, ok := httpcache.PartOf(part); !ok || httpcache.StrongValidator(part) == "" {
+		return // nothing of it has come, or it is never to be completed
 	}
 	st := &resource.Stored{Exchange: part, Tier: resource.Origin, StoredAt: p.cfg.Now(), WithCookie: hasCookie(f.fetch)}
 	if err := p.put(ctx, w, st); err != nil {
@@ -181,19 +181,38 @@ func (p *Proxy) toStore(f *flight, a *answer, body resource.Body) (*resource.Sto
 		st.Shareable, _ = p.shareableCopy(st.Exchange)
 		return st, nil
 	}
-	ex := *f.outcome.exchange // readers have the other
-	ex.Body = body
-	if err := p.sign(&ex); err != nil {
+	ex, err := asReceived(f.outcome.exchange, body)
+	if err == nil {
+		err = p.sign(ex)
+	}
+	if err != nil {
 		return nil, err
 	}
-	st.Exchange, st.WithCookie = &ex, hasCookie(f.fetch)
+	st.Exchange, st.WithCookie = ex, hasCookie(f.fetch)
 	st.EndUncertain = a.joined == nil && endUncertain(a.response)
-	st.Shareable = !st.EndUncertain && p.shareable(f.fetch, a, &ex)
+	st.Shareable = !st.EndUncertain && p.shareable(f.fetch, a, ex)
 	if a.joined != nil { // it is as private as the stored piece of it
 		st.Shareable = st.Shareable && a.joined.stored.Shareable
 		st.WithCookie = st.WithCookie || a.joined.stored.WithCookie
 	}
 	return st, nil
+}
+
+// asReceived is an exchange, which readers have, with the body that has come. A part may turn out to
+// be the whole, or not to be what its Content-Range says (RFC 9110 section 14.4).
+func asReceived(ex *resource.Exchange, body resource.Body) (*resource.Exchange, error) {
+	received := *ex
+	received.Body = body
+	if ex.Status != http.StatusPartialContent {
+		return &received, nil
+	}
+	if _, ok := httpcache.PartOf(&received); !ok {
+		return nil, errUnfitPart
+	}
+	if whole, ok := httpcache.WholePart(&received); ok {
+		return whole, nil
+	}
+	return &received, nil
 }
 
 func (p *Proxy) sign(ex *resource.Exchange) error {

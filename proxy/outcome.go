@@ -69,7 +69,7 @@ func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
 	storable := p.storable(f, a)
 	endToEnd(out.exchange.Header)
 	if storable && r.StatusCode == http.StatusPartialContent {
-		out.exchange, out.verbatim = p.wholeOf(f, a, out.exchange)
+		out.exchange, out.verbatim = wholeOf(out.exchange, r.ContentLength)
 	}
 	out.storing = storable && p.takes(r.ContentLength)
 	// What answers a range answers nobody else who waits.
@@ -124,24 +124,26 @@ func endUncertain(r *http.Response) bool {
 	return r.ContentLength < 0 && len(r.TransferEncoding) == 0 && r.ProtoMajor < 2 && r.TLS == nil
 }
 
-// longer reports whether the part that is stored is worth more than one that is received.
+// longer reports whether the part that is stored is worth more than one that is received. One of
+// another representation never is: who asks for ranges would get bytes of both.
 func (p *Proxy) longer(f *fetch, r *http.Response) bool {
+	known := f.known.Exchange
+	if httpcache.StrongValidator(known) != httpcache.StrongValidator(&resource.Exchange{Header: r.Header}) {
+		return false
+	}
 	ev := p.evaluate(f.request, f.known)
-	return ev.Age < ev.Lifetime && r.ContentLength >= 0 && f.known.Exchange.Body.Length > r.ContentLength
+	return ev.Age < ev.Lifetime && r.ContentLength >= 0 && known.Body.Length > r.ContentLength
 }
 
 // wholeOf makes a whole response of a part that is all of its representation, as "bytes=0-"
-// brings it.
-func (p *Proxy) wholeOf(f *fetch, a *answer, ex *resource.Exchange) (_ *resource.Exchange, verbatim bool) {
-	ex.Body.Length = p.partOf(f, a).Body.Length
-	whole, ok := httpcache.WholePart(ex)
-	if !ok {
-		return ex, true
-	}
-	if a.response.ContentLength >= 0 {
+// brings it. Without a Content-Length that shows only when all has come: see [asReceived].
+func wholeOf(ex *resource.Exchange, length int64) (_ *resource.Exchange, verbatim bool) {
+	part := *ex
+	part.Body.Length = length
+	if whole, ok := httpcache.WholePart(&part); ok {
 		return whole, false
 	}
-	return whole, true
+	return ex, true
 }
 
 // takes reports whether there is a store for a body of a length, -1 = unknown. What

@@ -104,10 +104,10 @@ func (s *storing) closed() {
 }
 
 // notStored tells the log what the store did not take. That it has something better,
-// that a body is larger than it takes and that a peer lied are nothing to see to.
+// that a body is larger than it takes and that a peer or an origin lied are nothing to see to.
 func (p *Proxy) notStored(err error, url string) {
 	p.log.Debug("response not stored", "err", err, "url", url)
-	if errors.Is(err, ErrWeaker) || errors.Is(err, errTooLong) || errors.Is(err, errUnfit) {
+	if errors.Is(err, ErrWeaker) || errors.Is(err, errTooLong) || errors.Is(err, errUnfit) || errors.Is(err, errUnfitPart) {
 		return
 	}
 	if p.warned.due(p.cfg.Now()) {
