@@ -17,11 +17,20 @@ func (p *Proxy) deliver(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus)
 		if out.status == 0 { // found at the second look: a hit after all
 			cs = cacheStatus{ttl: cs.ttl, hasTTL: true}
 		}
-		return false, p.serveStored(w, x.request, out.stored, cs, proxyStatus{received: out.status})
+		return false, p.serveStored(w, x.answered(s), out.stored, cs, proxyStatus{received: out.status})
 	case out.failed != nil:
 		return p.deliverFailure(w, x, s, cs), true
 	}
 	return p.stream(w, x, s, cs)
+}
+
+// answered is the client's request together with what is only for it of the origin's answer.
+func (x *fetch) answered(s seat) *request {
+	r := *x.request
+	if s.first {
+		r.setCookie = s.outcome.setCookie
+	}
+	return &r
 }
 
 // deliverFailure answers when the origin failed and no peer helped: with the stored
@@ -36,7 +45,7 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 	if x.usableNow(out) && p.serveStored(w, x.request, x.known, p.instead(x, cs), failed.proxyStatus(out.status)) {
 		return false
 	}
-	if out.exchange != nil {
+	if out.exchange != nil && (s.first || out.common) {
 		if satisfied, done := p.stream(w, x, s, cs); done {
 			return satisfied
 		}

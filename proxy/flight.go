@@ -46,9 +46,11 @@ type outcome struct {
 	tier    resource.Tier // of exchange
 	length  int64         // of the content, -1 = unknown
 	common  bool          // fit for readers that joined, not only for the first
+	cookie  bool          // exchange was fetched with a cookie
 	storing bool          // goes into the store
 	proto   string        // protocol version of upstream, for Via
 
+	setCookie []string    // what the origin set, for the first reader
 	announced []string    // names of trailer fields
 	trailer   http.Header // filled in when the body is whole
 }

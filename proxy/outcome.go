@@ -64,7 +64,7 @@ func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
 		failed: a.err, status: r.StatusCode, tier: resource.Origin, length: r.ContentLength,
 		proto:     version(r.ProtoMajor, r.ProtoMinor),
 		announced: slices.Collect(maps.Keys(r.Trailer)), trailer: http.Header{},
-		exchange: exchangeOf(f, a), verbatim: true,
+		exchange: exchangeOf(f, a), verbatim: true, cookie: hasCookie(f), setCookie: r.Header["Set-Cookie"],
 	}
 	storable := p.storable(f, a)
 	endToEnd(out.exchange.Header)
@@ -73,7 +73,7 @@ func (p *Proxy) received(f *fetch, a *answer) (outcome, io.ReadCloser) {
 	}
 	out.storing = storable && p.takes(r.ContentLength)
 	// What answers a range answers nobody else who waits.
-	out.common = out.storing && !f.ranged && !httpcache.ParseCacheControl(r.Header).NoCache
+	out.common = out.storing && !f.ranged && !p.forOne(r.Header)
 	return out, r.Body
 }
 
@@ -169,8 +169,16 @@ func (p *Proxy) joined(ctx context.Context, f *fetch, a *answer) (outcome, io.Re
 	}
 	mayKeep, _ := p.cfg.Policy.StorableUpdate(f.in, out.exchange)
 	out.storing = p.takes(out.length) && mayKeep
-	out.common = out.storing && !f.ranged && !httpcache.ParseCacheControl(out.exchange.Header).NoCache
+	out.common = out.storing && !f.ranged && !p.forOne(out.exchange.Header)
+	out.cookie, out.setCookie = hasCookie(f) || a.joined.stored.WithCookie, a.response.Header["Set-Cookie"]
 	return out, body
+}
+
+// forOne reports whether the fields of a response say that it answers only the request to which it
+// is the response: others have to ask themselves (RFC 9111 sections 5.2.2.4, 5.2.2.5 and 5.2.2.7).
+func (p *Proxy) forOne(h http.Header) bool {
+	said, _ := p.cfg.Policy.Directives(h)
+	return said.NoCache || said.Private || said.NoStore
 }
 
 // confirmed is the outcome when the origin says that the stored response is still
@@ -183,7 +191,10 @@ func (p *Proxy) confirmed(ctx context.Context, f *fetch, a *answer) outcome {
 	}
 	st, err := p.replace(ctx, f, a, f.known, ex)
 	p.tellFresh(f, st)
-	return outcome{stored: st, status: http.StatusNotModified, common: !errors.Is(err, context.Canceled)}
+	return outcome{
+		stored: st, status: http.StatusNotModified, setCookie: a.response.Header["Set-Cookie"],
+		common: !errors.Is(err, context.Canceled) && !p.forOne(ex.Header),
+	}
 }
 
 // freshenAll updates the stored responses that a 304 is about, beside the one that is made of

@@ -60,6 +60,8 @@ type request struct {
 	url    resource.URL
 	id     resource.ID
 	source Source
+
+	setCookie []string // what the origin sets now that it was asked for this request
 }
 
 // cacheable returns the request in canonical terms, or false if the cache has no

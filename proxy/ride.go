@@ -3,9 +3,11 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/peerproxy/peerproxy/httpcache"
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 // maxRides bounds how often an answer is fetched for one request. Each time but the first it is
@@ -142,12 +144,30 @@ func (p *Proxy) suits(x *fetch, s seat) bool {
 		ex = out.stored.Exchange
 	}
 	switch {
-	case out.failed != nil && (x.usable || ex == nil):
+	case out.failed != nil && (x.usableNow(out) || ex == nil):
 		return true
 	case !out.common || !httpcache.Matches(x.in.Header, ex):
 		return false
 	}
-	return !s.late || p.cfg.Policy.Evaluate(x.in, ex, p.cfg.Now()).Verdict.Reusable()
+	return p.forOthers(x, s, ex)
+}
+
+// forOthers reports whether a response that may be stored is for a request that joined, too. One that
+// nobody may use again without validation is only if nothing tells the two clients apart: it may be
+// a page for one of them.
+func (p *Proxy) forOthers(x *fetch, s seat, ex *resource.Exchange) bool {
+	st := s.outcome.stored
+	if st == nil {
+		st = &resource.Stored{Exchange: ex, Tier: s.outcome.tier, WithCookie: s.outcome.cookie}
+	}
+	ev := p.evaluate(x.request, st)
+	switch {
+	case s.late:
+		return ev.Verdict.Reusable()
+	case ev.Lifetime > 0 || st.Tier != resource.Origin: // peers have only what was fetched without cookies
+		return true
+	}
+	return ex.Header["Set-Cookie"] == nil && slices.Equal(x.in.Header["Cookie"], s.fetch.in.Header["Cookie"])
 }
 
 // revalidate fetches what has been served stale, with nobody waiting (RFC 5861 section 3): all

@@ -22,7 +22,7 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 		}
 		ps.details += tierWords(st.Tier)
 	}
-	if p.precondition(w, r.in, ex, "1.1", cs, ps) {
+	if p.precondition(w, r, ex, "1.1", cs, ps) {
 		return true
 	}
 	l, ok := layOut(r.in, ex)
@@ -31,7 +31,7 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 	}
 	describe := func() {
 		p.describe(w.Header(), ex, nil, "1.1", cs, ps)
-		withoutOldCookies(w.Header(), r.in)
+		p.withoutOldCookies(w.Header(), r, st)
 	}
 	if r.in.Method == http.MethodHead || l.length == 0 {
 		describe()
@@ -47,20 +47,28 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 	return p.write(w, l, body, describe)
 }
 
-// withoutOldCookies keeps a stored response from setting a cookie to what it was when the
-// response was stored, for a client that has cookies of the site: it might have logged in since.
-func withoutOldCookies(h http.Header, r *http.Request) {
-	if h["Set-Cookie"] != nil && r.Header["Cookie"] != nil {
+// withoutOldCookies keeps a stored response from setting a cookie to what it was when the response
+// was stored, for a client that has cookies of the site: it might have logged in since. Nor does one
+// that was never to be used again as it is: its cookie is somebody else's. What the origin has
+// set just now is for this client.
+func (p *Proxy) withoutOldCookies(h http.Header, r *request, st *resource.Stored) {
+	switch {
+	case r.setCookie != nil:
+		h["Set-Cookie"] = r.setCookie
+	case h["Set-Cookie"] != nil && (r.in.Header["Cookie"] != nil || p.evaluate(r, st).Lifetime == 0):
 		delete(h, "Set-Cookie")
 	}
 }
 
 // precondition answers a request whose preconditions say that it does not need the response,
 // or does not want it (RFC 9110 section 13.2.2).
-func (p *Proxy) precondition(w http.ResponseWriter, r *http.Request, ex *resource.Exchange, proto string, cs cacheStatus, ps proxyStatus) bool {
-	switch outcome, _ := httpcache.Preconditions(r.Header, ex); outcome {
+func (p *Proxy) precondition(w http.ResponseWriter, r *request, ex *resource.Exchange, proto string, cs cacheStatus, ps proxyStatus) bool {
+	switch outcome, _ := httpcache.Preconditions(r.in.Header, ex); outcome {
 	case httpcache.AnswerNotModified:
 		p.describe(w.Header(), ex, notModifiedFields, proto, cs, ps)
+		if r.setCookie != nil {
+			w.Header()["Set-Cookie"] = r.setCookie
+		}
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	case httpcache.AnswerFailed:

@@ -22,7 +22,7 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		cs.detail, cs.fwdStatus = "peer", 0
 		ps = proxyStatus{details: tierWords(out.tier)}
 	}
-	if p.precondition(w, x.in, ex, out.proto, cs, ps) {
+	if p.precondition(w, x.answered(s), ex, out.proto, cs, ps) {
 		return true, true
 	}
 	cut, ok := x.cut(out)
@@ -36,6 +36,9 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		}
 	}
 	p.describe(w.Header(), ex, nil, out.proto, cs, ps)
+	if !s.first && x.in.Header["Cookie"] != nil {
+		delete(w.Header(), "Set-Cookie") // it is the first client's
+	}
 	if out.length >= 0 {
 		cut.writeHeader(w)
 	} else {
