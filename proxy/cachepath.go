@@ -72,9 +72,9 @@ func (p *Proxy) serveable(r *request, f found) bool {
 }
 
 // soon reports whether what was found may be served while the origin is asked about it
-// (RFC 5861 section 3).
+// (RFC 5861 section 3). Who would have it asked for himself alone waits for the answer.
 func (p *Proxy) soon(r *request, f found) bool {
-	return r.source == SourceAny && f.stored != nil && !f.missing && f.ev.StaleWhileRevalidate && f.stored.Tier == resource.Origin
+	return r.source == SourceAny && r.forAll() && f.stored != nil && !f.missing && f.ev.StaleWhileRevalidate && f.stored.Tier == resource.Origin
 }
 
 // forwardReason is the fwd parameter of Cache-Status for what was found.
@@ -140,9 +140,13 @@ func (p *Proxy) alone(r *request, f found, onlyStored bool) (cs cacheStatus, ok 
 
 // mayShare reports whether others may get what is fetched for this request.
 func (p *Proxy) mayShare(x *fetch) bool {
-	h := x.in.Header
-	return p.cfg.Store != nil && x.source == SourceAny && !x.ranged && x.in.Method == http.MethodGet &&
-		h["Authorization"] == nil && !httpcache.ParseCacheControl(h).NoStore
+	return p.cfg.Store != nil && x.source == SourceAny && !x.ranged && x.in.Method == http.MethodGet && x.forAll()
+}
+
+// forAll reports whether a request leaves it to the response for whom that is (RFC 9111 sections 3.5
+// and 5.2.1.5).
+func (r *request) forAll() bool {
+	return r.in.Header["Authorization"] == nil && !httpcache.ParseCacheControl(r.in.Header).NoStore
 }
 
 // ttl is how long a stored response will be fresh, or has been stale.

@@ -20,6 +20,8 @@ func (p *Proxy) deliver(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus)
 		return false, p.serveStored(w, x.answered(s), out.stored, cs, proxyStatus{received: out.status})
 	case out.failed != nil:
 		return p.deliverFailure(w, x, s, cs), true
+	case out.exchange == nil: // what was to be a part of it can't be read
+		return false, false
 	}
 	return p.stream(w, x, s, cs)
 }
@@ -51,7 +53,7 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 		}
 	}
 	tried := out.tried
-	if x.known != nil && !x.usable {
+	if x.known != nil && !x.usable && !x.lacks(x.known.Exchange) {
 		tried = append(tried[:len(tried):len(tried)], "A copy is stored here, but its site does not allow it to be shown unconfirmed.")
 	}
 	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, tried: tried})

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/resource"
@@ -33,14 +35,17 @@ func (p *Proxy) join(f *fetch, a *answer) bool {
 }
 
 // chosen is join for a 304. What it confirms of the variant that the request selects needs
-// no joint: its body stays where it is.
+// no joint: its body stays where it is, unless the 304 has changed what the variant is selected by.
 func (p *Proxy) chosen(f *fetch, a *answer) bool {
 	about, why := httpcache.Updated(exchangesOf(f.asked), a.response.Header)
 	p.tell(f.request, "validated", why)
-	if len(about) == 0 || f.known != nil {
-		return len(about) > 0
+	if len(about) == 0 {
+		return false
 	}
 	ex, ok := httpcache.FreshenAs(f.in.Header, about[0], a.response.Header, a.requested, a.received)
+	if f.known != nil && (!ok || !revaries(f.known.Exchange, a.response.Header) || maps.EqualFunc(ex.Selecting, about[0].Selecting, slices.Equal)) {
+		return true
+	}
 	if !ok {
 		return false
 	}

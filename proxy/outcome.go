@@ -158,7 +158,7 @@ func (p *Proxy) joined(ctx context.Context, f *fetch, a *answer) (outcome, io.Re
 	if err != nil {
 		p.log.Warn("stored response not readable", "err", err)
 		_ = a.response.Body.Close()
-		return outcome{failed: errNotStored}, nil
+		return outcome{}, nil // whoever waits asks anew, without the store
 	}
 	if a.response.StatusCode == http.StatusNotModified {
 		p.freshenAll(ctx, f, a)
@@ -202,10 +202,16 @@ func (p *Proxy) confirmed(ctx context.Context, f *fetch, a *answer) outcome {
 func (p *Proxy) freshenAll(ctx context.Context, f *fetch, a *answer) {
 	about, _ := httpcache.Updated(exchangesOf(f.asked), a.response.Header)
 	for _, st := range f.asked {
-		if slices.Contains(about, st.Exchange) {
+		if slices.Contains(about, st.Exchange) && !revaries(st.Exchange, a.response.Header) {
 			_, _ = p.replace(ctx, f, a, st, httpcache.Freshen(st.Exchange, a.response.Header, a.requested, a.received))
 		}
 	}
+}
+
+// revaries reports whether the fields of an update name other selecting fields than a stored response
+// does: what the request for that had of them nobody knows any more (RFC 9111 section 4.1).
+func revaries(ex *resource.Exchange, update http.Header) bool {
+	return update["Vary"] != nil && !slices.Equal(update["Vary"], ex.Header["Vary"])
 }
 
 // headSays applies the answer to a HEAD request to the stored responses that could have been
@@ -223,6 +229,9 @@ func (p *Proxy) headSays(ctx context.Context, f *fetch, a *answer) {
 		p.tell(f.request, "stored response", why)
 		switch effect {
 		case httpcache.HeadFreshens:
+			if revaries(st.Exchange, a.response.Header) {
+				continue
+			}
 			_, _ = p.replace(ctx, f, a, st, httpcache.Freshen(st.Exchange, a.response.Header, a.requested, a.received))
 		case httpcache.HeadOutdates:
 			_, _ = p.replace(ctx, f, a, st, p.cfg.Policy.For(st).Outdate(st.Exchange, a.received))

@@ -193,7 +193,7 @@ func (p *Proxy) revalidate(r *request, f found) {
 func (p *Proxy) discard(s seat) {
 	defer p.flights.leave(s, false)
 	ctx := context.Background() // a flight always ends
-	if !s.await(ctx, nil) || s.outcome.exchange == nil {
+	if !s.await(ctx, nil) || s.outcome.exchange == nil || !s.outcome.storing {
 		return
 	}
 	buf := buffers.Get().(*[]byte)
