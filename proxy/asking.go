@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"math"
 	"net/http"
 
 	"github.com/peerproxy/peerproxy/httpcache"
@@ -93,11 +94,42 @@ func (x *fetch) askForRest(part *resource.Stored) {
 		return
 	}
 	fields, ok, _ := httpcache.Completion(x.in.Header, part.Exchange)
-	if !ok {
+	if !ok || !worthJoining(x.in.Header, part.Exchange, fields) {
 		return
 	}
 	x.fills = true
 	setAll(x.fields, fields)
+}
+
+// copiedAlong bounds what is copied of a stored part that is completed for a range beyond it: the
+// client waits for that.
+const copiedAlong = 64 << 20
+
+// worthJoining reports whether a stored part is to be completed by a range that a client asks for. All
+// of it is copied then: who reads a film range by range would have it copied each time, the more
+// the further he is.
+func worthJoining(asked http.Header, part *resource.Exchange, fields http.Header) bool {
+	if asked["Range"] == nil {
+		return true // the client wants all of it
+	}
+	held, _ := httpcache.PartOf(part)
+	size := held.Complete
+	if size < 0 {
+		size = math.MaxInt64
+	}
+	missing := spanOf(fields, size).Length
+	along := held.Span.Length - (spanOf(asked, size).Length - missing)
+	return along <= max(runAhead, min(missing, copiedAlong))
+}
+
+// spanOf is the one range that a request asks for.
+func spanOf(h http.Header, size int64) httpcache.Span {
+	specs, ok := httpcache.ParseRange(h["Range"])
+	if !ok {
+		return httpcache.Span{Length: size}
+	}
+	span, _ := specs[0].Of(size)
+	return span
 }
 
 // unconditional is the same fetch as if nothing were stored: with the client's own range.

@@ -1,10 +1,13 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A client that gives up a range before its first byte leaves nothing behind that could pass for
@@ -125,4 +128,49 @@ func TestPartOfANewVersion(t *testing.T) {
 	if got := a.Header.Get("Etag"); got != `"2"` {
 		t.Errorf("got bytes of %s beside those of \"2\"", got)
 	}
+}
+
+// Who reads a film range by range does not have all that came before copied each time (RFC 9111
+// section 3.4 lets a cache join parts, and asks for nothing).
+func TestRangeByRangeIsNotCopiedOverAndOver(t *testing.T) {
+	const size, step = 24 << 20, 1 << 20
+	film := pattern(0, size)
+	store := &countingStore{memStore: newMemStore()}
+	l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=3600")
+		w.Header().Set("Etag", `"1"`)
+		http.ServeContent(w, r, "film.mp4", time.Time{}, bytes.NewReader(film))
+	}, func(c *Config) { c.Store = store })
+	for at := 0; at < size; at += step {
+		l.get(site+"/film.mp4", fmt.Sprintf("Range: bytes=%d-%d", at, at+step-1)).want(t, 206, string(film[at:at+step]))
+		l.settle()
+	}
+	if got := store.written.Load(); got > 3*size {
+		t.Errorf("%d MiB written for a film of %d MiB", got>>20, size>>20)
+	}
+	// All that is missing is asked for at once where all is wanted.
+	l.get(site+"/film.mp4").want(t, 200, string(film), "cache:fwd=partial")
+	l.settle()
+	l.get(site+"/film.mp4", "Range: bytes=-3").want(t, 206, string(film[size-3:]), "cache:hit")
+}
+
+// countingStore counts what is written.
+type countingStore struct {
+	*memStore
+	written atomic.Int64
+}
+
+func (s *countingStore) Create() (Writer, error) {
+	w, err := s.memStore.Create()
+	return &countingWriter{w, s}, err
+}
+
+type countingWriter struct {
+	Writer
+	store *countingStore
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	w.store.written.Add(int64(len(p)))
+	return w.Writer.Write(p)
 }
