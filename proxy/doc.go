@@ -60,8 +60,9 @@
 //
 // # Limits
 //
-// Bodies that only the end of an unencrypted connection delimits may have been cut off: they
-// are stored, but never confirmed or shared. Of several ranges of a body that is still coming the
+// Of each variant one part is stored; responses with several parts are forwarded only. Bodies
+// that only the end of an unencrypted connection delimits may have been cut off: they are
+// stored, but never confirmed or shared. Of several ranges of a body that is still coming the
 // whole is sent. Requests with If-Match or If-Unmodified-Since, which only the origin can
 // judge (RFC 9111 section 4.3.2), go past the store.
 package proxy

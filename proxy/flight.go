@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/peerproxy/peerproxy/resource"
 )
@@ -25,6 +26,8 @@ type flight struct {
 
 	stored  func()          // closes storing, once
 	storing <-chan struct{} // closed when the store has what it gets
+
+	outdated atomic.Bool // an unsafe request has changed the resource meanwhile
 }
 
 // hint is an interim response (RFC 9110 section 15.2).
@@ -121,6 +124,19 @@ func (t *flights) underWay(key flightKey) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.shared[key] != nil
+}
+
+// outdate sees to it that what is under way of a resource is given only to those who wait for it
+// already, and is not stored (RFC 9111 section 4.4).
+func (t *flights) outdate(id resource.ID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for f := range t.all {
+		if f.key.id == id {
+			f.outdated.Store(true)
+			t.removeLocked(f)
+		}
+	}
 }
 
 // toBeStored are the flights of a resource all of which has come, and that the store is about to

@@ -88,18 +88,31 @@ func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Read
 	if err := f.spool.refused(); err != nil {
 		p.notStored(err, f.fetch.url.String())
 	}
-	switch {
-	case w == nil:
-	case err == nil && f.spool.keeping():
-		p.commit(ctx, f, a, w)
-	case err != nil:
-		p.commitPart(ctx, f, a, w)
+	if w != nil && !f.outdated.Load() {
+		p.commitAll(ctx, f, a, w, err)
 	}
 	f.stored()
 	p.flights.retire(f)
 	f.spool.drained(ctx)
 	if w != nil {
 		_ = w.Abort() // without effect on what has been committed
+	}
+}
+
+// commitAll stores what has come of a body, whole or broken off by an error.
+func (p *Proxy) commitAll(ctx context.Context, f *flight, a *answer, w Writer, broken error) {
+	switch {
+	case broken != nil:
+		p.commitPart(ctx, f, a, w)
+	case f.spool.keeping():
+		p.commit(ctx, f, a, w)
+	}
+	if f.outdated.Load() { // just now: the removal may have come before
+		ctx, end := p.storing.begin(ctx)
+		defer end()
+		if err := p.cfg.Store.Delete(ctx, f.key.id); err != nil {
+			p.notStored(err, f.fetch.url.String())
+		}
 	}
 }
 

@@ -93,14 +93,15 @@ func (s *memStore) Delete(_ context.Context, id resource.ID) error {
 	return nil
 }
 
-// put replaces the variant of st unless what is there is stronger.
+// put replaces the variant of st unless what is there is stronger, or more than a part.
 func (s *memStore) put(st *resource.Stored) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := st.Exchange.ID()
 	list := slices.Clone(s.byID[id])
 	list = slices.DeleteFunc(list, func(old *resource.Stored) bool {
-		return sameVariant(old, st) && old.Tier <= st.Tier
+		partOfWhole := old.Exchange.Status == http.StatusOK && st.Exchange.Status == http.StatusPartialContent
+		return sameVariant(old, st) && old.Tier <= st.Tier && !partOfWhole
 	})
 	if slices.ContainsFunc(list, func(old *resource.Stored) bool { return sameVariant(old, st) }) {
 		return errWeaker

@@ -27,7 +27,9 @@ func (p *Proxy) invalidate(r *http.Request, response *http.Response) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), invalidateTime)
 	defer cancel()
 	for _, u := range httpcache.Invalidates(r.Method, response.StatusCode, target, response.Header) {
-		if err := p.cfg.Store.Delete(ctx, resource.NewID(http.MethodGet, u)); err != nil {
+		id := resource.NewID(http.MethodGet, u)
+		p.flights.outdate(id)
+		if err := p.cfg.Store.Delete(ctx, id); err != nil {
 			p.log.Warn("what a request has made outdated could not be removed", "error", err)
 		}
 	}
