@@ -122,6 +122,27 @@ func TestBackgroundEndsWithoutUse(t *testing.T) {
 	}
 }
 
+// What a client says to caches is about its own request, not about the one in the background: with
+// only-if-cached a cache behind this one would not ask the origin (RFC 9111 section 5.2.1.7).
+func TestBackgroundIsNotTheClientsRequest(t *testing.T) {
+	clock := &clock{}
+	var seen []string
+	l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+		clock.stamp(w)
+		seen = append(seen, r.Header.Get("Cache-Control"))
+		w.Header().Set("Cache-Control", "max-age=60, stale-while-revalidate=600")
+		fmt.Fprint(w, "text")
+	}, func(cfg *Config) { cfg.Now = clock.now })
+	l.get(site + "/v")
+	l.settle()
+	clock.advance(2 * time.Minute)
+	l.get(site+"/v", "Cache-Control: only-if-cached").want(t, 200, "text", "cache:detail=stale-while-revalidate")
+	l.settle()
+	if len(seen) != 2 || seen[1] != "" {
+		t.Errorf("the origin saw %q", seen)
+	}
+}
+
 // A stored part is no copy that could be shown when the origin fails, and is not spoken of as one.
 func TestPartIsNoCopyToShow(t *testing.T) {
 	var down atomic.Bool

@@ -171,11 +171,11 @@ func (p *Proxy) forOthers(x *fetch, s seat, ex *resource.Exchange) bool {
 }
 
 // revalidate fetches what has been served stale, with nobody waiting (RFC 5861 section 3): all
-// of it, since it is for everybody. If it is being fetched already, that will do.
+// of it, and whatever the client says of caches, since it is for everybody. If it is being fetched already, that will do.
 func (p *Proxy) revalidate(r *request, f found) {
 	in := r.in.Clone(context.WithoutCancel(r.in.Context()))
 	in.Method = http.MethodGet
-	deleteAll(in.Header, append([]string{"Range", "If-Range"}, conditions...))
+	deleteAll(in.Header, append([]string{"Range", "If-Range", "Cache-Control", "Pragma"}, conditions...))
 	x := p.newFetch(&request{in: in, url: r.url, id: r.id, source: r.source}, f)
 	if !p.mayShare(x) || p.flights.underWay(newFlightKey(x.request)) {
 		return
