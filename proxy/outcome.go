@@ -25,7 +25,7 @@ func (p *Proxy) outcome(ctx context.Context, f *fetch, a *answer) (outcome, io.R
 		return p.joined(ctx, f, a)
 	case a.response.StatusCode == http.StatusNotModified:
 		return p.confirmed(ctx, f, a), nil
-	case f.in.Method == http.MethodHead:
+	case f.in.Method == http.MethodHead, isGone(a.response.StatusCode):
 		p.headSays(ctx, f, a)
 	}
 	return p.received(f, a)
@@ -214,8 +214,12 @@ func revaries(ex *resource.Exchange, update http.Header) bool {
 	return update["Vary"] != nil && !slices.Equal(update["Vary"], ex.Header["Vary"])
 }
 
+// isGone reports whether a response says that the resource is no longer there. It does not take the
+// place of a good response, but that is not to be shown unasked any more.
+func isGone(status int) bool { return status == http.StatusNotFound || status == http.StatusGone }
+
 // headSays applies the answer to a HEAD request to the stored responses that could have been
-// chosen for it (RFC 9111 section 4.3.5).
+// chosen for it (RFC 9111 section 4.3.5), and likewise what says that the resource is gone.
 func (p *Proxy) headSays(ctx context.Context, f *fetch, a *answer) {
 	if p.cfg.Store == nil || a.err != nil || f.source != SourceAny {
 		return

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 // What a successful POST has made outdated is not given to whoever asks after it, nor stored, although
@@ -81,4 +83,35 @@ func TestClosesWhileRevalidating(t *testing.T) {
 			t.Errorf("%d open, %d cancelled", b.store.open, b.origin.lost.Load())
 		}
 	})(t)
+}
+
+// After a reload has shown that a page is gone, the copy of it is not fresh any more: neither the next
+// visit nor another client gets it unasked. It is still there for when the origin fails.
+func TestGoneIsNotFresh(t *testing.T) {
+	for _, status := range []int{404, 410} {
+		var state atomic.Int32
+		l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=600")
+			if n := state.Load(); n != 0 {
+				w.WriteHeader(int(n))
+				return
+			}
+			fmt.Fprint(w, "page")
+		}, nil)
+		l.store.commit = func(st *resource.Stored) error {
+			if st.Exchange.Status >= 400 {
+				return errWeaker // as the real store does
+			}
+			return nil
+		}
+		l.get(site+"/page").want(t, 200, "page")
+		l.settle()
+		state.Store(int32(status))
+		l.get(site+"/page", "Cache-Control: no-cache").want(t, status, "")
+		l.settle()
+		l.get(site+"/page").want(t, status, "", "cache:fwd=stale")
+		l.settle()
+		state.Store(503)
+		l.get(site+"/page").want(t, 200, "page", "cache:detail=stale-if-error")
+	}
 }
