@@ -62,9 +62,15 @@ func (p *Proxy) askAbout(x *fetch, f found) {
 	x.known, x.fresh = f.stored, f.ev.Verdict.Reusable()
 	x.usable = x.fresh || f.ev.StaleIfError
 	x.instead = x.fresh || f.ev.StaleIfServerError
-	if f.stored.Tier == resource.Origin && !f.stored.EndUncertain {
+	if f.stored.Tier == resource.Origin && !f.stored.EndUncertain && !x.mayBeAnothers(f.stored) {
 		x.ask([]*resource.Stored{f.stored}, httpcache.ConditionalHeaders(f.stored.Exchange))
 	}
+}
+
+// mayBeAnothers reports whether a stored response may be a page for somebody whom the origin knew, while
+// nobody that it knows asks now: a date alone would have it confirmed for him, too.
+func (x *fetch) mayBeAnothers(st *resource.Stored) bool {
+	return st.WithCookie && x.fields["Cookie"] == nil && st.Exchange.Header["Etag"] == nil
 }
 
 // askWhich asks which of several variants is the right one, if any. One that the client could

@@ -27,7 +27,7 @@ const (
 )
 
 func newHeadConn(conn net.Conn, idle time.Duration) *headConn {
-	return &headConn{Conn: conn, idle: idle, ended: make(chan struct{})}
+	return &headConn{Conn: conn, idle: idle, ended: make(chan struct{}), now: &heard{}}
 }
 
 // headConn watches the responses on a connection, one after the other. It records their heads, from
@@ -41,10 +41,10 @@ type headConn struct {
 	armed atomic.Bool   // the next Write begins a request
 
 	mu      sync.Mutex
-	method  string
+	now     *heard // whose response comes
+	next    *heard // whose request begins with the next Write
 	head    []byte
-	scanned int // bytes of head that hold no end of it
-	got     responseHead
+	scanned int  // bytes of head that hold no end of it
 	whole   bool // head is
 	content framing
 	last    bool // this response is the last to be trusted
@@ -53,6 +53,14 @@ type headConn struct {
 	end   sync.Once
 	ended chan struct{} // closed when nothing more can be read
 	why   error         // of that; nil = it was closed here
+}
+
+// heard is what came back to one request. Each has its own: net/http gives a connection to the
+// next request while the last one may not have looked at its response yet. The
+// connection's lock guards it.
+type heard struct {
+	method string
+	head   responseHead
 }
 
 // responseHead is what net/http does not tell of a response.
@@ -157,30 +165,36 @@ func (c *headConn) ends(err error) {
 }
 
 // start says that a request comes next. What a new connection has said before counts.
-func (c *headConn) start(method string, reused bool) {
+func (c *headConn) start(method string, reused bool) *heard {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.method = method
 	c.armed.Store(reused)
+	if reused {
+		c.next = &heard{method: method}
+		return c.next
+	}
+	c.now.method = method
+	return c.now
 }
 
 // expect begins with the next response.
 func (c *headConn) expect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.head, c.scanned, c.whole, c.got = nil, 0, false, responseHead{}
+	if c.next != nil {
+		c.now, c.next = c.next, nil
+	}
+	c.head, c.scanned, c.whole = nil, 0, false
 }
 
-// take ends the recording.
-func (c *headConn) take() responseHead {
+// take is the head of a response, as far as it has come.
+func (c *headConn) take(h *heard) responseHead {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	got := c.got
-	if !c.whole {
-		got = readHead(c.head)
+	if h == c.now && !c.whole && c.head != nil {
+		return readHead(c.head)
 	}
-	c.head, c.got = nil, responseHead{}
-	return got
+	return h.head
 }
 
 // watch returns how many of the bytes that have come are for the reader.
@@ -233,14 +247,15 @@ func (c *headConn) recordLocked(b []byte) []byte {
 // beginLocked goes from the head to the content. The head may be changed if the reader has
 // not seen any of it.
 func (c *headConn) beginLocked(head []byte, unseen bool) {
-	c.got, c.head, c.scanned, c.whole = readHead(head), nil, 0, true
-	if unseen && c.got.codedByNoName() {
+	got := readHead(head)
+	if unseen && got.codedByNoName() {
 		hideFraming(head)
-		delete(c.got.fields, "Transfer-Encoding")
-		delete(c.got.fields, "Content-Length")
+		delete(got.fields, "Transfer-Encoding")
+		delete(got.fields, "Content-Length")
 	}
-	c.content, c.last = framingOf(c.method, c.got), c.got.ambiguous()
-	if c.got.status == http.StatusSwitchingProtocols {
+	c.now.head, c.head, c.scanned, c.whole = got, nil, 0, true
+	c.content, c.last = framingOf(c.now.method, got), got.ambiguous()
+	if got.status == http.StatusSwitchingProtocols {
 		c.blind.Store(true)
 	}
 }

@@ -33,8 +33,8 @@ func (t hopFields) RoundTrip(r *http.Request) (*http.Response, error) {
 	if x.interims.Load() > maxInterims && err != nil {
 		return nil, fmt.Errorf("%w: interim responses without end", errProtocol)
 	}
-	if c := x.watched.Load(); c != nil {
-		err = c.judge(response, err)
+	if watched := x.watched.Load(); watched != nil {
+		err = watched.judge(response, err)
 	}
 	if err == nil {
 		err = mend(response.Header)
@@ -51,21 +51,28 @@ func (t hopFields) RoundTrip(r *http.Request) (*http.Response, error) {
 type exchanging struct {
 	upload   *upload // nil = there is no content
 	method   string
-	watched  atomic.Pointer[headConn] // nil: over HTTP/2 the bytes tell nothing
+	watched  atomic.Pointer[watchedResponse] // nil: over HTTP/2 the bytes tell nothing
 	conn     atomic.Pointer[net.Conn]
 	interims atomic.Int32
 }
 
 func (x *exchanging) gotConn(info httptrace.GotConnInfo) {
 	x.conn.Store(&info.Conn)
-	c, _ := info.Conn.(*headConn)
-	x.watched.Store(c)
-	if c != nil {
-		c.start(x.method, info.Reused)
+	c, watched := info.Conn.(*headConn)
+	if !watched {
+		x.watched.Store(nil)
+		return
 	}
-	if c != nil && x.upload != nil {
+	x.watched.Store(&watchedResponse{c, c.start(x.method, info.Reused)})
+	if x.upload != nil {
 		x.upload.follow(c)
 	}
+}
+
+// watchedResponse is a response that comes over a watched connection.
+type watchedResponse struct {
+	conn  *headConn
+	heard *heard
 }
 
 func (x *exchanging) gotInterim(_ int, fields textproto.MIMEHeader) error {
@@ -77,8 +84,8 @@ func (x *exchanging) gotInterim(_ int, fields textproto.MIMEHeader) error {
 }
 
 // judge completes what came over the connection, or finds that it is not to be trusted.
-func (c *headConn) judge(response *http.Response, err error) error {
-	head := c.take()
+func (w *watchedResponse) judge(response *http.Response, err error) error {
+	head := w.conn.take(w.heard)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "headers exceeded") && head.longest > maxHead/2:
 		return fmt.Errorf("%w: %w", errLongField, err)
@@ -91,7 +98,7 @@ func (c *headConn) judge(response *http.Response, err error) error {
 	if response.Close && response.Header["Connection"] == nil && head.fields["Connection"] != nil {
 		response.Header["Connection"] = head.fields["Connection"]
 	}
-	if secure, ok := c.Conn.(*tls.Conn); ok {
+	if secure, ok := w.conn.Conn.(*tls.Conn); ok {
 		state := secure.ConnectionState()
 		response.TLS = &state
 	}

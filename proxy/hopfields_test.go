@@ -139,7 +139,7 @@ func headOf(t *testing.T, parts ...string) string {
 	if _, err := io.Copy(io.Discard, struct{ io.Reader }{conn}); err != nil {
 		t.Fatal(err)
 	}
-	head := conn.take()
+	head := conn.take(conn.start("GET", false))
 	return fmt.Sprint(head.major, head.minor, head.status, head.fields, len(conn.head))
 }
 

@@ -46,6 +46,23 @@ func TestNoHeuristicsForCookies(t *testing.T) {
 	}
 }
 
+// A page that was fetched with a cookie is not confirmed by its date to somebody without one.
+func TestDateDoesNotConfirmAnothersPage(t *testing.T) {
+	l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")
+		if r.Header.Get("If-Modified-Since") != "" {
+			w.WriteHeader(304) // whoever asks
+			return
+		}
+		fmt.Fprint(w, "for "+r.Header.Get("Cookie"))
+	}, nil)
+	l.get(site+"/", "Cookie: user=1").want(t, 200, "for user=1")
+	l.settle()
+	l.get(site+"/", "Cookie: user=1").want(t, 200, "for user=1", "cache:fwd-status=304")
+	l.settle()
+	l.get(site+"/").want(t, 200, "for ", "cache:fwd-status=200")
+}
+
 // What an origin confirms to somebody without a cookie is no one person's page.
 func TestConfirmedWithoutCookie(t *testing.T) {
 	c := &clock{}

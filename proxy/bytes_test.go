@@ -2,10 +2,8 @@ package proxy
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -128,12 +126,6 @@ func TestBytesAreWhatTheyShouldBe(t *testing.T) {
 	m := &moody{clock: &clock{}}
 	l := newLab(t, m.ServeHTTP, func(c *Config) {
 		c.Now = m.clock.now
-		origin := c.Dialer.Resolve[0].Addr.String()
-		direct := &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, origin)
-		}}
-		t.Cleanup(direct.CloseIdleConnections)
-		c.Transport = direct // this is about the cache alone
 	})
 	var clients sync.WaitGroup
 	for n := range 4 {
