@@ -122,7 +122,7 @@ func (c Config) checkAddresses() error {
 // checkTargeted refuses what can't be the name of a targeted field.
 func (c Config) checkTargeted() error {
 	for _, name := range c.Targeted {
-		if !httpguts.ValidHeaderFieldName(name) || !strings.HasSuffix(strings.ToLower(name), "cache-control") {
+		if !httpguts.ValidHeaderFieldName(name) || !strings.HasSuffix(strings.ToLower(name), "-cache-control") {
 			return badConfig("targeted field %q: the name of a field for caches is wanted, as CDN-Cache-Control", name)
 		}
 	}

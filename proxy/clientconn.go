@@ -3,11 +3,13 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -69,11 +71,13 @@ type clientConn struct {
 	told      bool          // an answer was replaced; it was the last
 	refused   atomic.Pointer[http1.Error]
 	lingers   atomic.Bool // the client may still be sending what nobody will read
+	slow      atomic.Bool // the last Read came to its deadline
 }
 
 // Read implements net.Conn.
 func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.in.Read(p)
+	c.slow.Store(errors.Is(err, os.ErrDeadlineExceeded))
 	if bad := c.in.Refused(); bad != nil {
 		c.refused.Store(bad)
 		c.lingers.Store(true)
@@ -92,6 +96,9 @@ func (c *clientConn) Write(p []byte) (int, error) {
 	line := bytes.IndexByte(p, '\n') + 1
 	if line == 0 || !bytes.HasPrefix(p, []byte("HTTP/1.")) {
 		return c.Conn.Write(p)
+	}
+	if c.slow.Load() && bytes.HasPrefix(p, []byte("HTTP/1.1 400 ")) { // net/http knows no better name for it
+		return c.replace(p, errSlowHead)
 	}
 	c.lingers.Store(true)
 	labelled := append(append(bytes.Clone(p[:line]), c.listener.fields...), p[line:]...)
@@ -132,6 +139,9 @@ func (c *clientConn) Close() error {
 	}
 	return c.Conn.Close()
 }
+
+// errSlowHead is told to a client whose request does not come to an end (RFC 9110 section 15.5.9).
+var errSlowHead = &http1.Error{Status: http.StatusRequestTimeout, Reason: "the request did not come in time"}
 
 type clientConnKey struct{}
 

@@ -55,13 +55,13 @@ func (t *transports) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // absoluteForm is the request as an upstream gets it. Only the last proxy asks for "*"
-// (RFC 9112 section 3.2.4).
+// (RFC 9112 section 3.2.4), and what is opaque net/http leaves as it is.
 func absoluteForm(r *http.Request) *http.Request {
-	if r.URL.Path != "*" {
+	if r.URL.Path != "*" && r.URL.Opaque == "" {
 		return r
 	}
 	u, out := *r.URL, *r
-	u.Opaque, out.URL = "//"+u.Host, &u
+	u.Opaque, out.URL = "//"+u.Host+u.Opaque, &u
 	return &out
 }
 

@@ -58,6 +58,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, rep report) {
 	text := p.render(r, rep)
 	h := w.Header()
 	clear(h) // an answer that was begun and given up leaves no field behind
+	closeForOld(h, r)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	h.Set("Cache-Control", "no-store")

@@ -167,6 +167,7 @@ func (p *Proxy) Trusted() http.Handler {
 // serve answers a request of a client that may or may not use the proxy, and ends what
 // it may still be sending.
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, authorized bool) {
+	closeForOld(w.Header(), r)
 	whole := false
 	defer func() {
 		if !whole && !r.ProtoAtLeast(1, 1) {
@@ -204,6 +205,14 @@ func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request, authorized bool
 		p.refuse(w, r, errBadTarget)
 	default:
 		p.forward(w, r)
+	}
+}
+
+// closeForOld ends the connection of an HTTP/1.0 client after its answer: whether it understands
+// what it asks for, or passes on what an older proxy was asked, can't be told (RFC 9112 section 9.3).
+func closeForOld(h http.Header, r *http.Request) {
+	if !r.ProtoAtLeast(1, 1) {
+		h["Connection"] = []string{"close"}
 	}
 }
 

@@ -99,12 +99,21 @@ func (x *race) run(ctx context.Context) answer {
 			x.silent = x.triedPatience()
 			x.startNext(ctx)
 		case <-budget.C:
-			return x.outOfTime()
+			if !x.onlyOrigin() {
+				return x.outOfTime()
+			}
 		case <-ctx.Done():
 			return answer{err: context.Cause(ctx)}
 		}
 	}
 	return x.lost()
+}
+
+// onlyOrigin reports whether nobody but the origin can answer any more, and it has not yet. Then its
+// slowness is the client's affair, as it were without the proxy: reports that take a minute to
+// make, and requests that wait for news. Connecting has its own time limit.
+func (x *race) onlyOrigin() bool {
+	return !x.fetch.usable && x.waitsFor(origin) && !x.waitsFor(peers) && x.next == len(x.order)
 }
 
 func (x *race) startNext(ctx context.Context) {

@@ -234,6 +234,25 @@ func TestFailingOriginRecovers(t *testing.T) {
 }
 
 // Never a hang.
+// Where nobody but the origin can answer, it has all the time that it takes: the proxy does not know
+// better than the client how long to wait.
+func TestSlowOriginAlone(t *testing.T) {
+	for name, peers := range map[string]int32{"no peers": 0, "peers that have none": 1} {
+		t.Run(name, bubble(func(t *testing.T) {
+			b := newBench(t, func(c *Config) {
+				if peers == 0 {
+					c.Peers = nil
+				}
+			})
+			b.origin.after, b.peers.err = time.Minute, errNoPeer
+			a, took := b.get("http://example.com/")
+			a.want(t, 200, "from origin")
+			wantTook(t, took, time.Minute)
+			b.wantAsked(1, peers)
+		}))
+	}
+}
+
 func TestBudget(t *testing.T) {
 	bubble(func(t *testing.T) {
 		b := newBench(t, nil)

@@ -184,6 +184,21 @@ func (p *Proxy) loops(r *http.Request) bool {
 	return false
 }
 
+// rawPath is the path of a request's target as the client wrote it, or "" if net/http will write it
+// like that itself. A proxy changes nothing in it (RFC 9110 section 7.7).
+func rawPath(r *http.Request) string {
+	_, rest, ok := strings.Cut(r.RequestURI, "://")
+	slash := strings.IndexAny(rest, "/?")
+	if !ok || slash < 0 || rest[slash] != '/' {
+		return ""
+	}
+	path, _, _ := strings.Cut(rest[slash:], "?")
+	if path == r.URL.EscapedPath() || strings.HasPrefix(path, "//") {
+		return ""
+	}
+	return path
+}
+
 // outgoing is the request to the origin: the target as the client gave it, since a
 // proxy must not rewrite it (RFC 9110 section 7.7), and no content. OPTIONS without a
 // path is for the server as a whole (RFC 9112 section 3.2.4).
@@ -192,6 +207,9 @@ func outgoing(ctx context.Context, r *http.Request, fields http.Header) *http.Re
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
 	if r.Method == http.MethodOptions && u.Path == "" && u.RawQuery == "" && !u.ForceQuery {
 		u.Path = "*"
+	}
+	if path := rawPath(r); path != "" {
+		u.Opaque = path // net/http would write some of it in another way
 	}
 	out := &http.Request{
 		Method: r.Method, URL: &u, Host: u.Host, Header: fields,

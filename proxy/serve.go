@@ -108,7 +108,7 @@ func (p *Proxy) describe(h http.Header, ex *resource.Exchange, only []string, pr
 	if h["Date"] == nil { // RFC 9110 section 6.6.1: the recipient adds the time of receipt
 		h["Date"] = []string{ex.Received.UTC().Format(http.TimeFormat)}
 	}
-	if age := httpcache.Age(ex, now); cs.fwd == "" || age >= time.Second {
+	if age := httpcache.Age(ex, now); cs.fwd == "" || cs.detail != "" || age >= time.Second {
 		h["Age"] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
 	}
 	p.label(h, ex.Header, proto, cs, ps)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -119,4 +120,57 @@ func TestStalledClientOfInterim(t *testing.T) {
 	client := l.connect()
 	client.send(post + "Content-Length: 0\r\n\r\n")
 	<-gone
+}
+
+// A body of unknown length that breaks off before its first byte gets an answer, too, and a stored
+// page stands in for it; what breaks off later reaches the client as far as it came.
+func TestChunksBreakOff(t *testing.T) {
+	c := &clock{}
+	l := newLab(t, nil, func(cfg *Config) { cfg.Now = c.now })
+	body := "2\r\nok\r\n0\r\n\r\n"
+	l.acts(func(_ int, w *wire) {
+		w.head()
+		w.send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+	})
+	get := func(path string) *wire {
+		client := l.connect()
+		client.send("GET http://www.example.com" + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		return client
+	}
+	get("/").answer("GET").want(t, 200, "ok")
+	l.settle()
+	c.advance(2 * time.Minute)
+	body = "zz\r\n"
+	get("/").answer("GET").want(t, 200, "ok", "proxy:error=http_response_incomplete", "cache:detail=stale-if-error")
+	get("/new").answer("GET").want(t, 502, "*", "proxy:error=http_response_incomplete", "proxy:received-status=200")
+	body = "5\r\nhello\r\n5\r\nwo"
+	client := get("/later")
+	if head := client.head(); !strings.HasPrefix(head, "HTTP/1.1 200 ") {
+		t.Errorf("%q", head)
+	}
+	if text, _ := client.rest(); !strings.HasPrefix(text, "5\r\nhello\r\n") && !strings.HasPrefix(text, "7\r\nhellowo\r\n") || strings.HasSuffix(text, "0\r\n\r\n") {
+		t.Errorf("%q", text)
+	}
+}
+
+// Who does not get to the end of his request is told so (RFC 9110 section 15.5.9).
+func TestSlowRequestHead(t *testing.T) {
+	l := newLab(t, nil, nil)
+	server := l.proxy.Server()
+	server.ReadHeaderTimeout = patienceOfTests
+	socket := listen(t)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l.proxy.labelling(socket)) }()
+	conn, err := net.Dial("tcp", socket.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "GET http://www.example.com/ HTTP/1.1\r\nHo")
+	answer, _ := io.ReadAll(conn)
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") || !strings.Contains(string(answer), "Proxy-Status: ") {
+		t.Errorf("%q", answer)
+	}
+	_ = server.Close()
+	<-ended
 }

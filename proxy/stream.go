@@ -30,7 +30,7 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		return false, false
 	}
 	hasBody := x.in.Method != http.MethodHead && hasContent(cut.status)
-	if hasBody && out.length > 0 {
+	if hasBody && out.length != 0 {
 		if err := s.reader.first(x.in.Context()); err != nil { // while the client can still be told
 			return false, p.deliverNothing(w, x, out, cs, err)
 		}
@@ -101,6 +101,7 @@ func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader, l l
 			return nil
 		}
 		if err != nil {
+			_ = flush(control) // the client gets what has come
 			return err
 		}
 		if left > 0 {
