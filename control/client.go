@@ -162,7 +162,13 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		return nil, fmt.Errorf("control: request: %w", err)
 	}
 	resp, err := c.http.Do(req)
-	if err != nil {
+	var inner *url.Error
+	switch {
+	case errors.As(err, &inner) && errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("the answer broke off before it had begun: %w", inner.Err)
+	case errors.As(err, &inner): // its URL means nothing to the user
+		return nil, fmt.Errorf("control: ask the node: %w", inner.Err)
+	case err != nil:
 		return nil, fmt.Errorf("control: ask the node: %w", err)
 	}
 	return resp, nil

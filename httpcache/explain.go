@@ -69,16 +69,36 @@ func explainVary(reqHeader http.Header, ex *resource.Exchange) Reason {
 	case len(names) == 0:
 		return Reason{"answers every request for the URL: it has no Vary field", section}
 	case Matches(reqHeader, ex):
-		return Reason{"answers requests with the same " + strings.Join(names, ", ") + "; this one has", section}
+		return Reason{"answers requests with " + selected(ex, names) + ", such as this one", section}
 	}
-	return Reason{"answers requests with the same " + strings.Join(names, ", ") + "; this one differs", section}
+	return Reason{"answers requests with " + selected(ex, names) + ", unlike this one", section}
+}
+
+// maxShown bounds how much of a field an explanation repeats, in bytes.
+const maxShown = 60
+
+// selected are the request fields that a stored response is for.
+func selected(ex *resource.Exchange, names []string) string {
+	parts := make([]string, len(names))
+	for i, name := range names {
+		value := strings.Join(ex.Selecting[name], ", ")
+		switch {
+		case len(ex.Selecting[name]) == 0:
+			parts[i] = "no " + name
+		case len(value) > maxShown:
+			parts[i] = name + ": " + value[:maxShown] + "…"
+		default:
+			parts[i] = name + ": " + value
+		}
+	}
+	return strings.Join(parts, " and ")
 }
 
 func explainUse(e *Evaluation) Reason {
 	text := "used as it is: "
 	switch {
 	case e.StaleWhileRevalidate:
-		text = "used as it is and validated meanwhile, by stale-while-revalidate: "
+		return Reason{"used as it is and validated meanwhile, by stale-while-revalidate: " + e.Why.Text, "RFC 5861 section 3"}
 	case e.Verdict == MustRevalidate && e.OnlyIfCached:
 		text = "not used, and the request forbids to ask the origin: "
 	case e.Verdict == MustRevalidate:

@@ -23,14 +23,14 @@ func TestExplain(t *testing.T) {
 	}{
 		{"fresh", get("Accept-Language", "DE"), ex, time.Second, `
 stored: the response says how long it is fresh (RFC 9111 section 3)
-variants: answers requests with the same Accept-Language; this one has (RFC 9111 section 4.1)
+variants: answers requests with Accept-Language: de, such as this one (RFC 9111 section 4.1)
 fresh: fresh for 1 min by max-age (RFC 9111 section 4.2.1)
 age: 1 s old (RFC 9111 section 4.2.3)
 now: used as it is: fresh for 1 min by max-age, now 1 s old (RFC 9111 section 4.2.1)
 origin fails: used then: it is still fresh (RFC 9111 section 4.2)`},
 		{"stale, conditional, in part", get("If-None-Match", `"a"`, "Range", "bytes=0-1"), ex, time.Hour, `
 stored: the response says how long it is fresh (RFC 9111 section 3)
-variants: answers requests with the same Accept-Language; this one differs (RFC 9111 section 4.1)
+variants: answers requests with Accept-Language: de, unlike this one (RFC 9111 section 4.1)
 fresh: fresh for 1 min by max-age (RFC 9111 section 4.2.1)
 age: 1 h old (RFC 9111 section 4.2.3)
 now: not used without asking the origin: stale for 59 min by max-age (RFC 9111 section 4.2)
@@ -51,7 +51,7 @@ stored: the response says how long it is fresh (RFC 9111 section 3)
 variants: answers every request for the URL: it has no Vary field (RFC 9111 section 4.1)
 fresh: fresh for 1 s by max-age (RFC 9111 section 4.2.1)
 age: 2 s old (RFC 9111 section 4.2.3)
-now: used as it is and validated meanwhile, by stale-while-revalidate: stale for 1 s by max-age (RFC 9111 section 4.2)
+now: used as it is and validated meanwhile, by stale-while-revalidate: stale for 1 s by max-age (RFC 5861 section 3)
 validation: has no validator: the origin is asked for all of it (RFC 9111 section 4.3.1)
 origin fails: used then: nothing forbids to use it stale while the origin can't be reached (RFC 9111 section 4.2.4)`},
 	} {

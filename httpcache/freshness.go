@@ -29,6 +29,7 @@ type freshness struct {
 	lifetime time.Duration
 	basis    basis
 	invalid  bool   // the field is there, but can't be read
+	doubt    string // why heuristics are not used, to follow what was not said
 	field    string // the targeted field that it comes from, "" for the ordinary ones
 }
 
@@ -50,9 +51,9 @@ func (p Policy) Lifetime(ex *resource.Exchange) (d time.Duration, heuristic bool
 func lifetime(ex *resource.Exchange, said *rules) freshness {
 	switch {
 	case said.SMaxAge.Set:
-		return freshness{said.SMaxAge.Value, bySMaxAge, said.SMaxAge.Invalid, said.field}
+		return freshness{lifetime: said.SMaxAge.Value, basis: bySMaxAge, invalid: said.SMaxAge.Invalid, field: said.field}
 	case said.MaxAge.Set:
-		return freshness{said.MaxAge.Value, byMaxAge, said.MaxAge.Invalid, said.field}
+		return freshness{lifetime: said.MaxAge.Value, basis: byMaxAge, invalid: said.MaxAge.Invalid, field: said.field}
 	}
 	expires, present, valid := dateField(ex.Header, "Expires", ex.Received)
 	switch {
@@ -63,12 +64,15 @@ func lifetime(ex *resource.Exchange, said *rules) freshness {
 		return freshness{basis: byExpires, invalid: true}
 	}
 	if said.noHeuristics {
-		return freshness{}
+		return freshness{doubt: ", and it may be one person's, or cut off"}
 	}
 	if said.Public || heuristicallyCacheable(ex.Status) && len(ex.Header["Set-Cookie"]) == 0 {
 		// Stricter than the RFC: who sets a cookie and says nothing of caching did not think
 		// of caches. Such a response is kept for when its origin fails, but never fresh.
 		return heuristicLifetime(ex)
+	}
+	if len(ex.Header["Set-Cookie"]) > 0 {
+		return freshness{doubt: ", and it sets a cookie"}
 	}
 	return freshness{}
 }
@@ -124,7 +128,7 @@ func (f freshness) reason() Reason {
 	text := ""
 	switch {
 	case f.basis == noBasis:
-		text = "stale at once: nothing says how long it is fresh"
+		text = "stale at once: nothing says how long it is fresh" + f.doubt
 	case f.invalid:
 		text = "stale at once: " + f.name() + " can't be read"
 	case f.lifetime == 0:

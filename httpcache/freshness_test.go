@@ -53,7 +53,7 @@ func TestLifetime(t *testing.T) {
 		{"no Last-Modified", "4.2.2", 200, fields(), 0, false, "stale at once: nothing says how long it is fresh"},
 		{"status that does not allow it", "4.2.2", 302, fields("Last-Modified", httpDate(-10*hour)), 0, false, "stale at once: nothing says how long it is fresh"},
 		{"status that does not allow it, but public", "4.2.2", 599, fields("Last-Modified", httpDate(-10*hour), "Cache-Control", "public"), hour, true, "fresh for 1 h by a tenth of the time since Last-Modified"},
-		{"a cookie and nothing said", "7.3", 200, fields("Last-Modified", httpDate(-10*hour), "Set-Cookie", "a=b"), 0, false, "stale at once: nothing says how long it is fresh"},
+		{"a cookie and nothing said", "7.3", 200, fields("Last-Modified", httpDate(-10*hour), "Set-Cookie", "a=b"), 0, false, "stale at once: nothing says how long it is fresh, and it sets a cookie"},
 		{"a cookie, but public", "7.3", 200, fields("Last-Modified", httpDate(-10*hour), "Set-Cookie", "a=b", "Cache-Control", "public"), hour, true, "fresh for 1 h by a tenth of the time since Last-Modified"},
 	} {
 		t.Run(c.section+" "+c.name, func(t *testing.T) {

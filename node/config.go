@@ -123,7 +123,7 @@ func (c Config) checkAddresses() error {
 func (c Config) checkTargeted() error {
 	for _, name := range c.Targeted {
 		if !httpguts.ValidHeaderFieldName(name) || !strings.HasSuffix(strings.ToLower(name), "-cache-control") {
-			return badConfig("targeted field %q: the name of a field for caches is wanted, as CDN-Cache-Control", name)
+			return badConfig("targeted field %q: the name of a field for caches is wanted, such as CDN-Cache-Control", name)
 		}
 	}
 	return nil

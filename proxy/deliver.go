@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/peerproxy/peerproxy/httpcache"
 )
 
 // deliver writes the outcome of a flight to a client. Satisfied means that the
@@ -44,7 +46,7 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 	if errors.As(out.failed, &status) {
 		failed.kind = "" // the origin did answer: received-status says all
 	}
-	if x.usableNow(out) && p.serveStored(w, x.request, x.known, p.instead(x, cs), failed.proxyStatus(out.status)) {
+	if x.usableNow(out) && p.standIn(w, x, cs, failed.proxyStatus(out.status)) {
 		return false
 	}
 	if out.exchange != nil && (s.first || out.common) {
@@ -65,7 +67,7 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 func (p *Proxy) deliverNothing(w http.ResponseWriter, x *fetch, out *outcome, cs cacheStatus, err error) bool {
 	failed := explain(fmt.Errorf("%w: %w", errIncomplete, err))
 	cs.stored = false
-	if x.usable && p.serveStored(w, x.request, x.known, p.instead(x, cs), failed.proxyStatus(out.status)) {
+	if x.usable && p.standIn(w, x, cs, failed.proxyStatus(out.status)) {
 		return true
 	}
 	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, tried: out.tried})
@@ -76,6 +78,12 @@ func (p *Proxy) deliverNothing(w http.ResponseWriter, x *fetch, out *outcome, cs
 // an answer only as long as stale-if-error says, if it says anything (RFC 5861 section 4).
 func (x *fetch) usableNow(out *outcome) bool {
 	return x.usable && (x.instead || out.exchange == nil)
+}
+
+// standIn answers with what is stored, for an origin that failed.
+func (p *Proxy) standIn(w http.ResponseWriter, x *fetch, cs cacheStatus, ps proxyStatus) bool {
+	p.tell(x.request, "answer", httpcache.Reason{Text: "the stored response, in place of the origin's", Section: "RFC 9111 section 4.2.4"})
+	return p.serveStored(w, x.request, x.known, p.instead(x, cs), ps)
 }
 
 // instead is the Cache-Status of a stored response that stands in for an origin that failed.

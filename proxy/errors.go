@@ -76,7 +76,7 @@ var (
 	failedProtocol   = failure{502, "http_protocol_error", "The site's answer makes no sense", "What the site sent is not valid HTTP."}
 	failedHeaders    = failure{502, "http_response_header_section_size", "The site's answer is too large", "The header fields of the answer are larger than this proxy accepts."}
 	failedIncomplete = failure{502, "http_response_incomplete", "The answer breaks off", "The site began to answer, but ended before there was any content."}
-	failedRead       = failure{504, "connection_read_timeout", "The answer stands still", "The site began to answer, but then was silent for too long."}
+	failedRead       = failure{504, "connection_read_timeout", "The answer has stalled", "The site began to answer, but then was silent for too long."}
 	failedWrite      = failure{504, "connection_write_timeout", "The site does not listen", "It did not take what was to be sent to it for too long."}
 	failedField      = failure{502, "http_response_header_size", "The site's answer is too large", "A header field of the answer is larger than this proxy accepts."}
 	failedCoding     = failure{502, "http_response_transfer_coding", "The site's answer makes no sense", "It is sent in a form (transfer coding) that this proxy does not know."}
@@ -97,7 +97,7 @@ var ownFailures = []struct {
 	{errPrivate, failure{504, "destination_unavailable", "Peers are not asked for this", "Only peers were to be asked, but they are only asked for what is public: no private hosts, no secrets in addresses, no credentials."}},
 	{errNoPeer, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy."}},
 	{errUnfit, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy that fits."}},
-	{errCredentials, failure{407, "http_request_denied", "The proxy wants to know you", "Give the name and password of this proxy."}},
+	{errCredentials, failure{407, "http_request_denied", "The proxy needs a name and password", "Give those of this proxy, not of the site."}},
 	{errBadTarget, failure{400, "http_request_error", "This address cannot be fetched", "The proxy forwards addresses that begin with http:// or https:// and name a host."}},
 	{errNotProxied, failure{400, "http_request_error", "This is a proxy", "Set this address and port as the HTTP proxy in your browser or system, then browse as usual. As a site of its own it has nothing to show."}},
 	{errBadUpload, failure{400, "http_request_error", "The request is not complete", "What was to be sent to the site broke off or is not valid HTTP."}},
@@ -109,7 +109,7 @@ var ownFailures = []struct {
 	{errSurplus, failedProtocol},
 	{errLongField, failedField},
 	{errNoHijack, failure{501, "http_request_error", "No tunnel possible", "This kind of connection cannot become a tunnel."}},
-	{errClosed, failure{503, "proxy_internal_error", "The proxy is going down", "It stops working just now. Try again soon."}},
+	{errClosed, failure{503, "proxy_internal_error", "The proxy is stopping", "Try again when it has started anew."}},
 }
 
 // explain maps every error to what the client is told.

@@ -438,7 +438,7 @@ func TestErrorPageIsInert(t *testing.T) {
 	if !strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'none'") || a.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("header: %v", a.Header)
 	}
-	if !strings.Contains(a.text, "What was tried") || !strings.Contains(a.text, "The site was asked: The site refused the connection.") {
+	if !strings.Contains(a.text, "What was tried") || !strings.Contains(a.text, "The site was asked. The site refused the connection.") {
 		t.Errorf("page does not say what was tried: %s", a.text)
 	}
 	if head := l.do("HEAD", site+"/x"); head.StatusCode != 502 || head.text != "" {

@@ -164,13 +164,13 @@ func originWords(err error) string {
 	var upstream *upstreamError
 	switch {
 	case errors.As(err, &upstream):
-		return "The upstream proxy was asked for the site: " + explain(err).title + "."
+		return "The upstream proxy was asked for the site. " + explain(err).title + "."
 	case errors.As(err, &status):
-		return "The site was asked: it answered “" + statusWords(int(status)) + "”."
+		return "The site was asked. It answered “" + statusWords(int(status)) + "”."
 	case errors.Is(err, ErrForbiddenAddress), errors.Is(err, ErrLoop):
 		return "The site was not asked: the proxy does not connect to its address."
 	}
-	return "The site was asked: " + explain(err).title + "."
+	return "The site was asked. " + explain(err).title + "."
 }
 
 func peerWords(err error) string {
@@ -192,7 +192,7 @@ func statusWords(status int) string {
 
 func (x *race) outOfTime() answer {
 	if x.waitsFor(origin) {
-		x.tried = append(x.tried, "The site was asked: no answer in time.")
+		x.tried = append(x.tried, "The site was asked. It did not answer in time.")
 	}
 	if x.triedPatience() {
 		x.p.health.failed(x.fetch.url.Site())

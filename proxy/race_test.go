@@ -260,7 +260,7 @@ func TestBudget(t *testing.T) {
 		a, took := b.get("http://example.com/")
 		a.want(t, 504, "*", "proxy:error=http_response_timeout", "cache:fwd=uri-miss", "cache:!fwd-status")
 		wantTook(t, took, 10*time.Second)
-		if !strings.Contains(a.text, "The site was asked: no answer in time.") || !strings.Contains(a.text, "Peers were asked: no answer in time.") {
+		if !strings.Contains(a.text, "The site was asked. It did not answer in time.") || !strings.Contains(a.text, "Peers were asked: no answer in time.") {
 			t.Errorf("page: %s", a.text)
 		}
 		if b.origin.lost.Load() != 1 || b.peers.lost.Load() != 1 || !b.proxy.health.failing("example.com") {

@@ -33,7 +33,7 @@ func (r *request) told() bool {
 
 // tellFound explains what the store has for a request.
 func (p *Proxy) tellFound(r *request, f found) {
-	if !r.told() {
+	if !r.told() || r.source == SourceOrigin || r.source == SourcePeers {
 		return
 	}
 	switch {

@@ -29,7 +29,7 @@ func asUpstreamError(err error) error {
 
 // Failures at the upstream.
 var (
-	failedUpstreamAuth    = failure{500, "proxy_configuration_error", "The upstream proxy wants credentials", "The proxy that all requests go through wants a name and a password, or does not accept those that it got. They belong into the setting of the upstream (USER:PASSWORD@HOST:PORT). For HTTP only the scheme Basic is known here."}
+	failedUpstreamAuth    = failure{500, "proxy_configuration_error", "The upstream proxy wants credentials", "The proxy that all requests go through wants a name and a password, or does not accept those that it got. They belong in the setting of the upstream (USER:PASSWORD@HOST:PORT). For HTTP only the scheme Basic is known here."}
 	failedUpstreamRefused = failure{502, "http_request_denied", "The upstream proxy refused the request", "The proxy that all requests go through does not go to this site or port. The site itself was not asked."}
 	failedBeyond          = failure{502, "destination_unavailable", "The site cannot be reached", "The upstream proxy, which all requests go through, did not get a connection to the site."}
 	failedBeyondTimeout   = failure{504, "connection_timeout", "The site did not answer", "The upstream proxy, which all requests go through, got no connection to the site in time."}

@@ -128,7 +128,7 @@ func printResponse(a *app, r control.Response) {
 	}
 	row("URL", "%s", r.URL)
 	row("status", "%d", r.Status)
-	row("state", "%s: %s", choose(r.Fresh, "fresh", "stale"), r.Why)
+	row("state", "%s", state(r))
 	row("age", "%s (left the origin on %s)", age(r.Age), r.Received.UTC().Format(time.RFC1123))
 	row("stored", "%s", r.Stored.UTC().Format(time.RFC1123))
 	row("proof", "%s", r.Tier)
@@ -136,7 +136,7 @@ func printResponse(a *app, r control.Response) {
 		row("signer", "%s", r.Signer)
 	}
 	row("public", "%s", choose(r.Shareable, "yes: may be given to peers", "no: stays on this machine"))
-	row("length", "%d bytes", r.Length)
+	row("length", "%s", count(int(r.Length), "byte"))
 	row("blake3", "%s", r.Root)
 	row("sha-256", "%s", r.SHA256)
 	for _, name := range sortedKeys(r.Selecting) {

@@ -19,9 +19,9 @@ type nodeFlags struct {
 	Quota        size     `placeholder:"SIZE" help:"Limit of the cache file, like 500MB or 10GiB. Default: what it was the last time, at first 10GiB. With a lower one, what was used least recently is deleted."`
 	AllowPrivate bool     `help:"Let the proxy and the peers reach loopback, private and other special addresses."`
 	Resolve      []string `placeholder:"HOST:PORT:ADDR:PORT" sep:"none" help:"Connect to ADDR:PORT for HOST:PORT, and count HOST as public. May be repeated."`
-	Upstream     string   `placeholder:"URL" help:"Reach origins through another proxy: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT. It looks their names up. Peers and the DHT are spoken to directly. What comes through it is not shared. A password belongs into the configuration file, or others see it in the list of processes."`
+	Upstream     string   `placeholder:"URL" help:"Reach origins through another proxy: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT. It looks their names up. Peers and the DHT are spoken to directly. What comes through it is not shared. A password belongs in the configuration file, or others see it in the list of processes."`
 	DoH          string   `name:"doh" placeholder:"URL" help:"Look the names of origins up by DNS over HTTPS at this server (https://HOST/PATH) and nowhere else."`
-	Targeted     []string `placeholder:"FIELD" help:"Obey this field for a kind of caches before Cache-Control (RFC 9213), as CDN-Cache-Control. May be repeated, strongest first."`
+	Targeted     []string `placeholder:"FIELD" help:"Obey this field for a kind of caches before Cache-Control (RFC 9213), such as CDN-Cache-Control. May be repeated, strongest first."`
 	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take when an origin fails: those signed by these node keys, or by any key (any). Without it peers are not asked. May be repeated."`
 }
 

@@ -63,3 +63,12 @@ func reason(f control.Finding) string {
 		return r
 	}, text)
 }
+
+// state says whether a response is fresh, and why.
+func state(r control.Response) string {
+	word := choose(r.Fresh, "fresh", "stale")
+	if strings.HasPrefix(r.Why, word) {
+		return r.Why
+	}
+	return word + ": " + r.Why
+}
