@@ -14,6 +14,10 @@ func localFailure(resp *http.Response) string {
 	if resp.StatusCode < http.StatusBadRequest {
 		return ""
 	}
+	cache := parameters(resp.Header.Values("Cache-Status"))
+	if cache["ttl"] != nil {
+		return "" // what is stored stands in for a site that failed
+	}
 	proxy := parameters(resp.Header.Values("Proxy-Status"))
 	if kind, failed := proxy["error"]; failed {
 		if details, ok := proxy["details"].(string); ok {
@@ -24,7 +28,6 @@ func localFailure(resp *http.Response) string {
 		}
 		return "failed"
 	}
-	cache := parameters(resp.Header.Values("Cache-Status"))
 	if resp.StatusCode == http.StatusGatewayTimeout && cache["hit"] == nil && cache["fwd-status"] == nil {
 		return "nothing stored that may be used"
 	}
