@@ -2,6 +2,7 @@ package httpcache
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -57,6 +58,9 @@ func sameTag(stored, got http.Header) bool {
 }
 
 func sameModified(ex *resource.Exchange, got http.Header) bool {
+	if slices.Equal(ex.Header["Last-Modified"], got["Last-Modified"]) {
+		return true // even if it can't be read: nothing has changed
+	}
 	a, _, okA := dateField(ex.Header, "Last-Modified", ex.Received)
 	b, _, okB := dateField(got, "Last-Modified", ex.Received)
 	return okA && okB && a.Equal(b)

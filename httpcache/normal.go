@@ -63,8 +63,24 @@ func normaliseWeighted(name, value string) (normal string, ok bool) {
 		}
 		kept = append(kept, member)
 	}
+	if name == "Accept-Encoding" {
+		kept = withoutRefused(kept)
+	}
 	slices.Sort(kept)
 	return strings.Join(slices.Compact(kept), ", "), true
+}
+
+// withoutRefused leaves out the codings of weight 0, which mean no more than not to be named. Where "*"
+// stands for those that are not named they do, and identity is accepted unless it is refused
+// (RFC 9110 section 12.5.3).
+func withoutRefused(codings []string) []string {
+	others := func(member string) bool { return member == "*" || strings.HasPrefix(member, "*;") }
+	if slices.ContainsFunc(codings, others) {
+		return codings
+	}
+	return slices.DeleteFunc(codings, func(member string) bool {
+		return strings.HasSuffix(member, ";q=0") && member != "identity;q=0"
+	})
 }
 
 // codingName takes the old names of content codings for their present ones (RFC 9110 sections

@@ -80,6 +80,8 @@ func alike() []Story {
 
 		pair("codings, order and lines", "9110 12.5.3", coding("gzip, br"), coding("br", "GZIP"), Cached, e),
 		pair("codings, other", "9110 12.5.3", coding("gzip, br"), coding("gzip"), Forwarded, e),
+		pair("codings, one refused that would not be sent anyway", "9110 12.5.3", coding("gzip"), coding("gzip, br;q=0"), Cached, e),
+		pair("codings, one refused of all others", "9110 12.5.3", coding("gzip, *"), coding("gzip, br;q=0, *"), Forwarded, e),
 		pair("codings, old name", "9110 8.4.1.3", coding("gzip"), coding("x-gzip"), Cached, e),
 		pair("codings, refused", "9110 12.4.2", coding("gzip"), coding("gzip;q=0"), Forwarded, e),
 		pair("codings, none at all", "9110 12.5.3", coding(""), nil, Forwarded, e),
