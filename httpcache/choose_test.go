@@ -190,12 +190,6 @@ func FuzzChooseRanges(f *testing.F) {
 		if set.Len() != total || len(c.Spans) > MaxRanges || (c.Status == RangePartial) != (len(c.Spans) > 0 && c.Status != RangeWhole) {
 			t.Fatalf("%q of %d: %+v", value, size, c)
 		}
-		if specs, ok := ParseRange(req["Range"]); ok && len(specs) == 1 && ex.Status == 200 {
-			offset, length, status := Range(req, ex)
-			if status != c.Status || status == RangePartial && c.Spans[0] != (Span{offset, length}) {
-				t.Fatalf("%q of %d: %+v, Range says %d+%d, %v", value, size, c, offset, length, status)
-			}
-		}
 	})
 }
 

@@ -24,7 +24,7 @@
 //	Preconditions         does the client need it at all?       RFC 9110 section 13.2.2
 //	ChooseRanges          what part of it has to be sent?       RFC 9110 section 14.2
 //	NewMultipart          how are several parts sent?           RFC 9110 section 14.6
-//	ConditionsFor         how is the origin asked about it?     RFC 9111 section 4.3.1
+//	ConditionalHeaders    how is the origin asked about it?     RFC 9111 section 4.3.1
 //	ConditionsAmong       which variant is the right one?       RFC 9111 section 4.3.1
 //	Updated, Freshen      what does a 304 (Not Modified) change? RFC 9111 section 4.3.4
 //	Completion, Combine   how is a part made whole?             RFC 9111 section 3.4

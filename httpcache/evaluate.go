@@ -48,8 +48,8 @@ type Evaluation struct {
 	StaleIfError bool
 	// Failing is why StaleIfError is as it is.
 	Failing Reason
-	// StaleIfServerError: the response may be sent in place of an answer of the origin for which
-	// [IsServerError] holds. It differs from StaleIfError where stale-if-error has run out: such
+	// StaleIfServerError: the response may be sent in place of an answer by which the origin says that
+	// it failed, as a 503 (RFC 9111 section 4.3.3). It differs from StaleIfError where stale-if-error has run out: such
 	// an origin is there and does not want its errors hidden for longer (RFC 5861 section 4),
 	// while for one that can't be reached nobody speaks.
 	StaleIfServerError bool
@@ -184,17 +184,6 @@ func staleIfError(asked, said *Directives, staleFor time.Duration) (allowed, exc
 		}
 	}
 	return allowed, exceeded && !allowed
-}
-
-// IsServerError reports whether a status is one of those that stale-if-error is about (RFC 5861
-// section 4), and that a cache may take for a server that does not respond (RFC 9111 section
-// 4.3.3).
-func IsServerError(status int) bool {
-	switch status {
-	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
 }
 
 func freshReason(f freshness, age time.Duration) Reason {

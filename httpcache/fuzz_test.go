@@ -18,20 +18,30 @@ type testingT interface {
 func checkRange(t testingT, req http.Header, size int64) {
 	ex := exchange(http.StatusOK, fields("ETag", `"a"`))
 	ex.Body.Length = size
-	offset, length, status := Range(req, ex)
-	switch status {
+	c := ChooseRanges(req, ex)
+	if c.Base != 0 || c.Complete != size {
+		t.Fatalf("%v of %d: %+v", req, size, c)
+	}
+	switch c.Status {
 	case RangeWhole:
-		if offset != 0 || length != size {
-			t.Fatalf("%v: whole is %d+%d", req, offset, length)
+		if len(c.Spans) != 1 || c.Spans[0] != (Span{0, size}) {
+			t.Fatalf("%v of %d: whole is %+v", req, size, c)
 		}
 	case RangePartial:
-		if offset < 0 || length < 1 || offset > size-length {
-			t.Fatalf("%v: %d+%d of %d", req, offset, length, size)
+		for _, s := range c.Spans {
+			if !s.Valid() || s.End() > size {
+				t.Fatalf("%v of %d: %+v", req, size, c)
+			}
+		}
+		if len(c.Spans) == 0 {
+			t.Fatalf("%v of %d: %+v", req, size, c)
 		}
 	case RangeUnsatisfiable:
-		if offset != 0 || length != 0 {
-			t.Fatalf("%v: unsatisfiable has %d+%d", req, offset, length)
+		if len(c.Spans) != 0 {
+			t.Fatalf("%v of %d: unsatisfiable has %+v", req, size, c)
 		}
+	case RangeMissing:
+		t.Fatalf("%v of %d: nothing is missing of a whole", req, size)
 	}
 }
 

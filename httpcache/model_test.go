@@ -162,7 +162,7 @@ func (m *model) head(u resource.URL, req *http.Request, found *entry, ev Evaluat
 
 // standsIn reports whether a stored response may be sent in place of what the origin answered.
 func standsIn(r reply, ev Evaluation) bool {
-	return r.Status == 0 && ev.StaleIfError || IsServerError(r.Status) && ev.StaleIfServerError
+	return r.Status == 0 && ev.StaleIfError || r.Status >= 500 && ev.StaleIfServerError
 }
 
 func (m *model) fetch(u resource.URL, req *http.Request, found *entry, ev Evaluation) answer {
@@ -200,7 +200,7 @@ func with(fields, more http.Header) http.Header {
 // conditions are what asks the origin about stored responses, and these.
 func (m *model) conditions(u resource.URL, found *entry) ([]*entry, http.Header) {
 	if found != nil {
-		return []*entry{found}, ConditionsFor(exchanges([]*entry{found}))
+		return []*entry{found}, ConditionalHeaders(found.ex)
 	}
 	return m.stored[u], ConditionsAmong(exchanges(m.stored[u]))
 }

@@ -20,34 +20,9 @@ const (
 	// RangeUnsatisfiable means: 416 (Range Not Satisfiable) is to be sent.
 	RangeUnsatisfiable
 	// RangeMissing means: what is asked for is not all in the stored part, so that the origin has to
-	// be asked: see [Completion]. Only [ChooseRanges] gives it.
+	// be asked: see [Completion].
 	RangeMissing
 )
-
-// Range decides which part of a stored response a GET request wants (RFC 9110 section 14.2).
-// The part begins at offset and has length bytes; with RangeWhole it is the whole body. Only a
-// single range of bytes is honoured, and only of a response with status 200; a Range field
-// of any other form is ignored, as is one whose If-Range does not hold (section 13.1.5).
-// Conditions come first: see [NotModified]. For several ranges and for stored parts there is
-// [ChooseRanges].
-func Range(reqHeader http.Header, ex *resource.Exchange) (offset, length int64, status RangeStatus) {
-	size := ex.Body.Length
-	if ex.Status != http.StatusOK || !IfRangeHolds(reqHeader, ex) {
-		return 0, size, RangeWhole
-	}
-	specs, ok := ParseRange(reqHeader["Range"])
-	if !ok || len(specs) != 1 {
-		return 0, size, RangeWhole
-	}
-	if size == 0 && specs[0].suffix() && specs[0].Last > 0 {
-		return 0, 0, RangeWhole // nothing that a Content-Range could describe
-	}
-	span, ok := specs[0].Of(size)
-	if !ok {
-		return 0, 0, RangeUnsatisfiable
-	}
-	return span.Offset, span.Length, RangePartial
-}
 
 // MaxRanges is how many ranges a request may ask for at once; one with more is answered as if
 // it had none. Viewers of documents ask for a few dozen at the very most.

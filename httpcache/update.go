@@ -11,18 +11,6 @@ import (
 // maxTagsSent bounds the entity tags in one request to the origin.
 const maxTagsSent = 16
 
-// ConditionsFor are the fields that ask the origin which of the stored responses that match a
-// request, if any, is the right one (RFC 9111 section 4.3.1). For one response it is
-// [ConditionalHeaders], for several [ConditionsAmong]. A part is only to be asked about if it has
-// all that is asked for: the answer to its tag would be about the whole. The answer, if it is
-// 304, goes through [Updated].
-func ConditionsFor(stored []*resource.Exchange) http.Header {
-	if len(stored) == 1 {
-		return ConditionalHeaders(stored[0])
-	}
-	return ConditionsAmong(stored)
-}
-
 // ConditionsAmong are the fields that ask the origin which of the stored variants of a resource is
 // the right one for a request that none of them matches: If-None-Match with their entity tags (RFC
 // 9111 section 4.3.1). Their dates, be it of only one, would be compared with that of another variant,
