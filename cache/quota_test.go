@@ -167,15 +167,13 @@ func TestFull(t *testing.T) {
 	var open []*Body
 	var stored []*resource.Stored
 	var err error
-	for i := 0; err == nil && i < 20; i++ {
-		body := content(uint64(i), 1<<20)
+	for i := 0; err == nil && i < 60; i++ {
+		body := content(uint64(len(open)), 1<<20)
 		st := response(t, pathOf(i), body)
 		if err = put(s, st, body); err == nil {
-			b, openErr := s.OpenBody(st)
-			if openErr != nil {
-				t.Fatal(openErr)
+			if b := openStored(t, s, st); b != nil {
+				open, stored = append(open, b), append(stored, st)
 			}
-			open, stored = append(open, b), append(stored, st)
 		}
 	}
 	wantError(t, err, ErrFull)
@@ -204,6 +202,27 @@ func TestFull(t *testing.T) {
 	waitIdle(t, s)
 	mustPut(t, s, "again", content(99, 1<<20))
 	verify(t, s)
+}
+
+// openStored opens a body that was stored just now, or returns nil if it was evicted, being the only
+// one not in use, before it was open.
+func openStored(t *testing.T, s *Store, st *resource.Stored) *Body {
+	t.Helper()
+	b, err := s.OpenBody(st)
+	if err == nil {
+		waitIdle(t, s) // an eviction that has not seen it open is over then
+		again, lost := s.OpenBody(st)
+		if lost == nil {
+			again.Close()
+			return b
+		}
+		b.Close()
+		err = lost
+	}
+	if !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+	return nil
 }
 
 // Several bodies that arrive at once are more than the quota: some are refused, none
