@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"peer":             {"resource", "trust"},
 	"proxy":            {"resource", "httpcache", "trust"},
 	"control":          {"resource", "httpcache", "cache"},
+	"ca":               {},
 	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control"},
 	"cmd/peerproxy":    {"node", "control", "cache", "resource", "internal/demo"},
 	"internal/addr":    {},
