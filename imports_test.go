@@ -29,8 +29,9 @@ var allowed = map[string][]string{
 	"proxy":            {"resource", "httpcache", "trust"},
 	"control":          {"resource", "httpcache", "cache"},
 	"ca":               {},
+	"ca/truststore":    {},
 	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control"},
-	"cmd/peerproxy":    {"node", "control", "cache", "resource", "internal/demo"},
+	"cmd/peerproxy":    {"node", "control", "cache", "ca", "ca/truststore", "resource", "internal/demo"},
 	"internal/addr":    {},
 	// Only tests import it.
 	"internal/conformance": {},

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 
+	"github.com/peerproxy/peerproxy/ca"
 	"github.com/peerproxy/peerproxy/cache"
 	"github.com/peerproxy/peerproxy/control"
 	"github.com/peerproxy/peerproxy/internal/demo"
@@ -45,11 +46,11 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, context.Canceled): // interrupted: not done, whatever else it led to
 		return exitFailure
-	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt):
+	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt), errors.Is(err, ca.ErrNone):
 		return exitNotFound
 	case errors.Is(err, errDamage), errors.Is(err, demo.ErrDiffers):
 		return exitDamage
-	case errors.Is(err, cache.ErrLocked), errors.Is(err, cache.ErrCorrupt), errors.Is(err, cache.ErrNewerSchema):
+	case errors.Is(err, cache.ErrLocked), errors.Is(err, cache.ErrCorrupt), errors.Is(err, cache.ErrNewerSchema), errors.Is(err, ca.ErrFile):
 		return exitData
 	case errors.As(err, &network) && network.Op == "listen":
 		return exitAddress

@@ -49,13 +49,17 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing+choose(n == 1, "", "s"))
 }
 
-// reason is a finding's text with the section that says so. What an origin has put into it can't
-// steer a terminal.
+// reason is a finding's text with the section that says so.
 func reason(f control.Finding) string {
 	text := f.Text
 	if f.Section != "" {
 		text += " (" + f.Section + ")"
 	}
+	return plain(text)
+}
+
+// plain is a text of others that can't steer a terminal.
+func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return '?'
