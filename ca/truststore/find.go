@@ -57,21 +57,18 @@ func (m Machine) xdg(variable string, byDefault ...string) string {
 }
 
 // chromium are the NSS databases that Chromium and its like use. It looks into ~/.pki/nssdb if
-// that is there, else into pki/nssdb of the XDG data directory. Where neither has
+// that directory is there, else into pki/nssdb of the XDG data directory. Where neither has
 // been made, the first is taken, where old versions look, too.
 func (m Machine) chromium() []Store {
 	const name = "Chromium and its like"
 	legacy := filepath.Join(m.Home, ".pki", "nssdb")
+	modern := filepath.Join(m.xdg("XDG_DATA_HOME", ".local", "share"), "pki", "nssdb")
 	var stores []Store
-	for _, dir := range []string{legacy, filepath.Join(m.xdg("XDG_DATA_HOME", ".local", "share"), "pki", "nssdb")} {
-		if isDatabase(dir) {
-			stores = append(stores, m.nss(NSS, name, dir))
-		}
+	if isDatabase(legacy) || m.hasChromium() && (isDir(legacy) || !isDatabase(modern)) {
+		stores = append(stores, m.nss(NSS, name, legacy))
 	}
-	if len(stores) == 0 && m.hasChromium() {
-		absent := m.nss(NSS, name, legacy)
-		absent.Absent = true
-		stores = append(stores, absent)
+	if isDatabase(modern) {
+		stores = append(stores, m.nss(NSS, name, modern))
 	}
 	for _, pattern := range []string{
 		filepath.Join(m.Home, "snap", "*", "current", ".pki", "nssdb"),
@@ -89,7 +86,12 @@ func (m Machine) chromium() []Store {
 }
 
 func (m Machine) nss(kind Kind, name, dir string) Store {
-	return Store{Kind: kind, Name: name, Path: dir, backend: database{dir: dir, mark: m.Mark}}
+	return Store{Kind: kind, Name: name, Path: dir, Absent: !isDatabase(dir), backend: database{dir: dir, mark: m.Mark}}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // isDatabase says whether NSS has made a database in dir.
@@ -110,7 +112,7 @@ func (m Machine) hasChromium() bool {
 	}
 	config := m.xdg("XDG_CONFIG_HOME", ".config")
 	for _, dir := range []string{"chromium", "google-chrome", "BraveSoftware", "microsoft-edge", "vivaldi", "opera"} {
-		if info, err := os.Stat(filepath.Join(config, dir)); err == nil && info.IsDir() {
+		if isDir(filepath.Join(config, dir)) {
 			return true
 		}
 	}

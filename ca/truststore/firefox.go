@@ -33,13 +33,11 @@ func (m Machine) firefox() (stores []Store, problems []string) {
 			continue
 		}
 		for _, p := range profiles {
-			if info, err := os.Stat(p.dir); err != nil || !info.IsDir() || seen[p.dir] {
+			if !isDir(p.dir) || seen[p.dir] {
 				continue // a profile that was deleted
 			}
 			seen[p.dir] = true
-			store := m.nss(Firefox, fmt.Sprintf("Firefox, profile %q", p.name), p.dir)
-			store.Absent = !isDatabase(p.dir)
-			stores = append(stores, store)
+			stores = append(stores, m.nss(Firefox, fmt.Sprintf("Firefox, profile %q", p.name), p.dir))
 		}
 	}
 	return stores, problems

@@ -46,7 +46,7 @@ func (m Machine) system() []Store {
 	for _, a := range known {
 		a.root, a.mark = m.Root, m.Mark
 		a.dir, a.bundle = filepath.Join(m.Root, a.dir), filepath.Join(m.Root, a.bundle)
-		if info, err := os.Stat(a.dir); err == nil && info.IsDir() {
+		if isDir(a.dir) {
 			return []Store{{Kind: System, Name: a.name, Path: a.dir, backend: a}}
 		}
 	}
