@@ -349,6 +349,7 @@ func TestSystemFails(t *testing.T) {
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) }) // so that it can be removed
 	if _, err := stores[0].Add(t.Context(), newRoot(t, mark)); !errors.Is(err, ErrNeedsRoot) {
 		t.Errorf("added without permission: %v", err)
 	}
