@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"control":          {"resource", "httpcache", "cache"},
 	"ca":               {},
 	"ca/truststore":    {},
+	"integrity":        {},
 	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control"},
 	"cmd/peerproxy":    {"node", "control", "cache", "ca", "ca/truststore", "resource", "internal/demo"},
 	"internal/addr":    {},
