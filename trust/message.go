@@ -23,6 +23,7 @@ type component struct {
 	name string
 	req  bool // of the request that a response answers (section 2.4)
 	bs   bool // each field line as a byte sequence (section 2.1.3)
+	sf   bool // a dictionary, serialised anew (section 2.1.1)
 }
 
 // item is the component identifier as a structured field.
@@ -33,6 +34,9 @@ func (c component) item() httpsfv.Item {
 	}
 	if c.bs {
 		item.Params.Add("bs", true)
+	}
+	if c.sf {
+		item.Params.Add("sf", true)
 	}
 	return item
 }
@@ -46,8 +50,8 @@ func (c component) String() string {
 	return text
 }
 
-// parseComponent is the inverse of [component.item]. Parameters other than req and
-// bs are not supported.
+// parseComponent is the inverse of [component.item]. Parameters other than req, bs and
+// sf are not supported.
 func parseComponent(item httpsfv.Item) (component, error) {
 	name, ok := item.Value.(string)
 	if !ok {
@@ -61,6 +65,8 @@ func parseComponent(item httpsfv.Item) (component, error) {
 			c.req = true
 		case param == "bs" && value == true:
 			c.bs = true
+		case param == "sf" && value == true:
+			c.sf = true
 		default:
 			return component{}, errors.New("component parameter not supported")
 		}
@@ -130,6 +136,9 @@ func fieldValue(lines []string, c component) (string, error) {
 	if len(lines) == 0 {
 		return "", fmt.Errorf("%w: %.60v", errNoValue, c)
 	}
+	if c.sf {
+		return strictValue(lines, c)
+	}
 	values := make([]string, len(lines))
 	for i, line := range lines {
 		value := unfold(line)
@@ -139,6 +148,19 @@ func fieldValue(lines []string, c component) (string, error) {
 		values[i] = value
 	}
 	return strings.Join(values, ", "), nil
+}
+
+// strictValue is the value of a field that is a dictionary (RFC 9421 section 2.1.1). Which fields
+// are of another type this package does not know: of these it makes nothing.
+func strictValue(lines []string, c component) (string, error) {
+	if c.bs {
+		return "", fmt.Errorf("%w: %.60v: bs and sf together", errNoValue, c)
+	}
+	dictionary, err := httpsfv.UnmarshalDictionary(lines)
+	if err != nil {
+		return "", fmt.Errorf("%w: %.60v: no dictionary", errNoValue, c)
+	}
+	return httpsfv.Marshal(dictionary)
 }
 
 // unfold strips white space at both ends and puts one blank for each obsolete line
