@@ -7,9 +7,11 @@ require (
 	github.com/anacrolix/dht/v2 v2.23.0
 	github.com/anacrolix/log v0.15.2
 	github.com/anacrolix/torrent v1.48.1-0.20230103142631-c20f73d53e9f
+	github.com/andybalholm/brotli v1.2.1
 	github.com/dunglas/httpsfv v1.1.2
 	github.com/gorilla/websocket v1.5.3
 	github.com/huin/goupnp v1.3.1
+	github.com/klauspost/compress v1.20.3
 	github.com/libp2p/go-yamux/v5 v5.1.0
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/pelletier/go-toml/v2 v2.4.3

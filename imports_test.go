@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"httpcache":        {"resource"},
 	"cache":            {"resource"},
 	"trust":            {"resource"},
+	"document":         {},
 	"dht":              {},
 	"listener":         {"listener/portmap"},
 	"listener/portmap": {},
@@ -48,6 +49,9 @@ var leaves = []string{"internal/addr", "internal/http1"}
 var owners = map[string][]string{
 	"go.etcd.io/bbolt":                 {"cache"},
 	"github.com/maypok86/otter/v2":     {"cache"},
+	"github.com/andybalholm/brotli":    {"document"},
+	"github.com/klauspost/compress":    {"document"},
+	"golang.org/x/net/html":            {"document", "internal/demo"},
 	"github.com/anacrolix/dht/v2":      {"dht"},
 	"github.com/huin/goupnp":           {"listener/portmap"},
 	"github.com/gorilla/websocket":     {"listener", "peer"},
