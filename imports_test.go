@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"listener":         {"listener/portmap"},
 	"listener/portmap": {},
 	"peer":             {"resource", "trust"},
-	"proxy":            {"resource", "httpcache", "trust"},
+	"proxy":            {"resource", "httpcache", "trust", "document", "integrity"},
 	"control":          {"resource", "httpcache", "cache"},
 	"ca":               {},
 	"ca/truststore":    {},

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/peerproxy/peerproxy/trust"
 )
 
 // The random port is taken from below the range that systems use for outgoing
@@ -65,6 +67,18 @@ func choosePort(path string) (int, error) {
 		return 0, fmt.Errorf("keep the port: %w", err)
 	}
 	return port, nil
+}
+
+// Key returns the key of the node that a data directory is of, as text. Both are made if need be.
+func Key(dataDir string) (string, error) {
+	if err := openDataDir(dataDir); err != nil {
+		return "", err
+	}
+	identity, err := trust.LoadOrCreate(keyFile(dataDir))
+	if err != nil {
+		return "", err
+	}
+	return identity.Key().String(), nil
 }
 
 // groupSecret returns the secret of the node's group, made the first time. Nodes with

@@ -167,7 +167,7 @@ func TestPrivateThingsAreNotGiven(t *testing.T) {
 	}
 	origin.Close()
 	e := start(t, func(c *node.Config) {
-		c.Resolve, c.Bootstrap, c.Trust = []string{resolve}, join, []string{"any"}
+		c.Resolve, c.Bootstrap, c.Trust = []string{resolve}, join, []string{a.Addresses().Key}
 	})
 	for path, want := range map[string]bool{"/public": true, "/cookie": false, "/reset?token=abcdef": false} {
 		resp, _ := get(t, client(t, e), "http://www.example.org"+path)
@@ -184,8 +184,9 @@ func TestGroupsAreApart(t *testing.T) {
 		_, _ = io.WriteString(w, "for the group")
 	})
 	secret := fmt.Appendf(nil, "%x\n", bytes.Repeat([]byte{7}, 32))
+	var friends []string // keys
 	member := func(c *node.Config) {
-		c.Share, c.Resolve, c.Trust = node.ShareGroup, []string{resolve}, []string{"any"}
+		c.Share, c.Resolve, c.Trust = node.ShareGroup, []string{resolve}, friends
 		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -198,12 +199,13 @@ func TestGroupsAreApart(t *testing.T) {
 	get(t, client(t, a), "http://www.example.org/page")
 	eventually(t, "the announcement", func() bool { return a.Status().Announced == 1 })
 	origin.Close()
+	friends = []string{a.Addresses().Key}
 	friend := start(t, func(c *node.Config) { member(c); c.Bootstrap = join })
 	if resp, text := get(t, client(t, friend), "http://www.example.org/page"); text != "for the group" {
 		t.Errorf("a member got %s", resp.Status)
 	}
 	stranger := start(t, func(c *node.Config) {
-		c.Share, c.Resolve, c.Trust, c.Bootstrap = node.SharePublic, []string{resolve}, []string{"any"}, join
+		c.Share, c.Resolve, c.Trust, c.Bootstrap = node.SharePublic, []string{resolve}, friends, join
 	})
 	if resp, _ := get(t, client(t, stranger), "http://www.example.org/page"); resp.StatusCode < 500 {
 		t.Errorf("a stranger got %s", resp.Status)

@@ -78,7 +78,7 @@ func (n *Node) fetch(w http.ResponseWriter, r *http.Request, from string, tell f
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	ctx := proxy.WithSource(r.Context(), source)
+	ctx := proxy.WithConsent(proxy.WithSource(r.Context(), source))
 	if tell != nil {
 		ctx = proxy.WithExplanation(ctx, tell)
 	}

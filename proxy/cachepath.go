@@ -68,7 +68,7 @@ func (p *Proxy) serveable(r *request, f found) bool {
 	if means := badStatus(f.stored.Exchange.Status, false); means != nil && p.mayAskPeers(r) {
 		return false
 	}
-	return f.stored.Tier >= resource.Signer || p.health.failing(r.url.Site())
+	return !weak(p.tierOf(f.stored)) || p.health.failing(r.url.Site())
 }
 
 // soon reports whether what was found may be served while the origin is asked about it

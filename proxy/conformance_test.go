@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/dunglas/httpsfv"
@@ -55,6 +56,7 @@ func (st *stage) step(s *conformance.Step) (o conformance.Outcome, cacheStatus s
 	}
 	settle(st.proxy)
 	seen := st.origin.take()
+	a.header["Content-Security-Policy"] = slices.DeleteFunc(a.header["Content-Security-Policy"], func(line string) bool { return line == publicPolicy }) // the proxy's own
 	o = conformance.Outcome{How: howOf(&a, status, seen), Status: a.status, Header: a.header, Body: a.body, Broken: a.broken}
 	for _, x := range seen {
 		o.Sent = append(o.Sent, x.fields)

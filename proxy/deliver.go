@@ -31,6 +31,7 @@ func (p *Proxy) deliver(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus)
 // answered is the client's request together with what is only for it of the origin's answer.
 func (x *fetch) answered(s seat) *request {
 	r := *x.request
+	r.newer, r.tried = s.outcome.newer, s.outcome.tried
 	if s.first {
 		r.setCookie = s.outcome.setCookie
 	}
@@ -46,7 +47,9 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 	if errors.As(out.failed, &status) {
 		failed.kind = "" // the origin did answer: received-status says all
 	}
-	if x.usableNow(out) && p.standIn(w, x, cs, failed.proxyStatus(out.status)) {
+	ps := failed.proxyStatus(out.status)
+	ps.details = joinWords(ps.details, refusedWords(out))
+	if x.usableNow(out) && p.standIn(w, x, out, cs, ps) {
 		return false
 	}
 	if out.exchange != nil && (s.first || out.common) {
@@ -58,8 +61,16 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 	if x.known != nil && !x.usable && !x.lacks(x.known.Exchange) {
 		tried = append(tried[:len(tried):len(tried)], "A copy is stored here, but its site does not allow it to be shown unconfirmed.")
 	}
-	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, tried: tried})
+	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, refused: refusedWords(out), tried: tried})
 	return false
+}
+
+// refusedWords is what Proxy-Status says of peers' copies that were not taken.
+func refusedWords(out *outcome) string {
+	if out.refused == "" {
+		return ""
+	}
+	return "copies refused: " + out.refused
 }
 
 // deliverNothing answers when an answer ended before there was any content: an origin that
@@ -67,7 +78,7 @@ func (p *Proxy) deliverFailure(w http.ResponseWriter, x *fetch, s seat, cs cache
 func (p *Proxy) deliverNothing(w http.ResponseWriter, x *fetch, out *outcome, cs cacheStatus, err error) bool {
 	failed := explain(fmt.Errorf("%w: %w", errIncomplete, err))
 	cs.stored = false
-	if x.usable && p.standIn(w, x, cs, failed.proxyStatus(out.status)) {
+	if x.usable && p.standIn(w, x, out, cs, failed.proxyStatus(out.status)) {
 		return true
 	}
 	p.answer(w, x.in, report{failure: failed, cache: cs, received: out.status, tried: out.tried})
@@ -81,9 +92,11 @@ func (x *fetch) usableNow(out *outcome) bool {
 }
 
 // standIn answers with what is stored, for an origin that failed.
-func (p *Proxy) standIn(w http.ResponseWriter, x *fetch, cs cacheStatus, ps proxyStatus) bool {
+func (p *Proxy) standIn(w http.ResponseWriter, x *fetch, out *outcome, cs cacheStatus, ps proxyStatus) bool {
 	p.tell(x.request, "answer", httpcache.Reason{Text: "the stored response, in place of the origin's", Section: "RFC 9111 section 4.2.4"})
-	return p.serveStored(w, x.request, x.known, p.instead(x, cs), ps)
+	r := *x.request
+	r.newer, r.tried = out.newer, out.tried
+	return p.serveStored(w, &r, x.known, p.instead(x, cs), ps)
 }
 
 // instead is the Cache-Status of a stored response that stands in for an origin that failed.

@@ -33,6 +33,9 @@ var (
 	errSurplus      = errors.New("proxy: more came than the answer")
 	errLongField    = errors.New("proxy: one field is too long")
 	errNoHijack     = errors.New("proxy: connection cannot become a tunnel")
+	errNoLocalPage  = errors.New("proxy: no such page of the proxy itself")
+	errLocalMethod  = errors.New("proxy: method is not for a page of the proxy itself")
+	errBadConsent   = errors.New("proxy: consent is not one that was asked for")
 	errClosed       = errors.New("proxy: shutting down")
 	errAbandoned    = errors.New("proxy: last reader left")
 	errLost         = errors.New("proxy: lost the race to a better answer")
@@ -108,6 +111,9 @@ var ownFailures = []struct {
 	{errProtocol, failedProtocol},
 	{errSurplus, failedProtocol},
 	{errLongField, failedField},
+	{errNoLocalPage, failure{404, "", "There is no such page", "Addresses below /.well-known/peerproxy/ are answered by the proxy itself, and it has nothing here."}},
+	{errLocalMethod, failure{405, "", "Not possible here", "This page of the proxy can be looked at, and its form be sent."}},
+	{errBadConsent, failure{403, "", "This is not a valid answer", "The page that asked is too old, or the answer did not come from it. Go back to the page that you wanted to see, and try again."}},
 	{errNoHijack, failure{501, "http_request_error", "No tunnel possible", "This kind of connection cannot become a tunnel."}},
 	{errClosed, failure{503, "proxy_internal_error", "The proxy is stopping", "Try again when it has started anew."}},
 }

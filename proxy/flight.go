@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
 )
@@ -44,14 +45,17 @@ type outcome struct {
 	verbatim bool               // exchange is what the origin answered to the client's own Range
 	failed   error              // the origin failed; exchange may be what it answered
 	tried    []string           // by the race, for people
+	refused  string             // why peers' copies were not taken, "" = there were none
+	newer    time.Time          // when a copy was received that is newer than what is stored, but less proven
 
-	status  int           // upstream's, 0 = none
-	tier    resource.Tier // of exchange
-	length  int64         // of the content, -1 = unknown
-	common  bool          // fit for readers that joined, not only for the first
-	cookie  bool          // exchange was fetched with a cookie
-	storing bool          // goes into the store
-	proto   string        // protocol version of upstream, for Via
+	status    int           // upstream's, 0 = none
+	tier      resource.Tier // of exchange
+	witnesses int           // of a witnessed exchange, 0 = not known
+	length    int64         // of the content, -1 = unknown
+	common    bool          // fit for readers that joined, not only for the first
+	cookie    bool          // exchange was fetched with a cookie
+	storing   bool          // goes into the store
+	proto     string        // protocol version of upstream, for Via
 
 	setCookie []string    // what the origin set, for the first reader
 	announced []string    // names of trailer fields

@@ -25,7 +25,7 @@ func (p *Proxy) fly(ctx context.Context, f *flight) {
 	}
 	a := x.run(ctx)
 	out, body := p.outcome(ctx, f.fetch, &a)
-	out.tried = x.tried
+	out.tried, out.refused, out.newer = x.tried, x.refused, x.newer
 	p.tellTried(f.fetch, x.tried)
 	if body == nil {
 		p.land(f, out)
@@ -202,6 +202,7 @@ func (p *Proxy) toStore(f *flight, a *answer, body resource.Body) (*resource.Sto
 		return nil, err
 	}
 	st.Exchange, st.WithCookie = ex, hasCookie(f.fetch)
+	p.Learn(st)
 	st.EndUncertain = a.joined == nil && endUncertain(a.response)
 	st.Shareable = !st.EndUncertain && p.shareable(f.fetch, a, ex)
 	if a.joined != nil { // it is as private as the stored piece of it

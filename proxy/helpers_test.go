@@ -291,7 +291,7 @@ func newLab(t *testing.T, origin http.HandlerFunc, change func(*Config)) *lab {
 	t.Helper()
 	l := &lab{t: t, store: newMemStore(), origin: httptest.NewServer(origin)}
 	t.Cleanup(l.origin.Close)
-	cfg := Config{Store: l.store, Dialer: &Dialer{Resolve: []Resolve{{Host: "www.example.com", Port: 80, Addr: addrOf(l.origin.Listener)}}}}
+	cfg := Config{Store: l.store, Sites: unasked, Dialer: &Dialer{Resolve: []Resolve{{Host: "www.example.com", Port: 80, Addr: addrOf(l.origin.Listener)}}}}
 	if change != nil {
 		change(&cfg)
 	}
@@ -442,3 +442,6 @@ func (s *memStore) forget() {
 	clear(s.byID)
 	clear(s.bodies)
 }
+
+// unasked has copies of the sites that most tests use shown without a question.
+var unasked = SitePolicies{{Site: "example.com", Accept: resource.Unproven}, {Site: "example.org", Accept: resource.Unproven}}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"html/template"
 	"net/http"
-	"strconv"
 )
 
 // pageTemplate is every page that the proxy itself writes. html/template escapes
@@ -14,8 +13,7 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{{.Title}}</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em;color:#222;background:#fff}
-code{overflow-wrap:anywhere}small{color:#666}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}small{color:#999}}</style>
+<style>` + pageStyle + `</style>
 <h1>{{.Title}}</h1>
 <p>{{.Text}}</p>
 {{with .Tried}}<h2>What was tried</h2>
@@ -26,6 +24,10 @@ code{overflow-wrap:anywhere}small{color:#666}@media(prefers-color-scheme:dark){b
 {{end}}<p><small>Written by the proxy {{.Proxy}}, not by the site. Status {{.Status}}{{with .Kind}}, {{.}}{{end}}.</small></p>
 </html>
 `))
+
+// pageStyle is how the proxy's own pages look.
+const pageStyle = `body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em;color:#222;background:#fff}
+code{overflow-wrap:anywhere}small{color:#666}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}small{color:#999}a{color:#8bf}}`
 
 // pagePolicy lets a page of the proxy do nothing but show itself.
 const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -44,6 +46,7 @@ type report struct {
 	failure
 	cache    cacheStatus
 	received int      // status of the upstream answer that is not shown, 0 = none
+	refused  string   // why copies were not taken, for programs
 	tried    []string // sentences for people
 }
 
@@ -59,14 +62,11 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request, rep report) {
 	h := w.Header()
 	clear(h) // an answer that was begun and given up leaves no field behind
 	closeForOld(h, r)
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(text)))
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", pagePolicy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	ownPage(h, pagePolicy, len(text))
 	h.Set("Cache-Status", p.names.cacheStatus(rep.cache))
-	h.Set("Proxy-Status", p.names.proxyStatus(rep.proxyStatus(rep.received)))
+	ps := rep.proxyStatus(rep.received)
+	ps.details = joinWords(ps.details, rep.refused)
+	h.Set("Proxy-Status", p.names.proxyStatus(ps))
 	if rep.status == http.StatusProxyAuthRequired {
 		h.Set("Proxy-Authenticate", `Basic realm="`+p.names.pseudonym+`", charset="UTF-8"`)
 	}

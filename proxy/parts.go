@@ -17,7 +17,7 @@ type layout struct {
 	status       int
 	contentRange string // "" = no such field
 	contentType  string // of a multipart response, "" = the stored one
-	length       int64  // of the content
+	length       int64  // of the content, -1 = unknown
 	verbatim     bool   // what an origin says about its parts is left as it is
 	pieces       []piece
 }
@@ -86,7 +86,7 @@ func (l layout) writeHeader(w http.ResponseWriter) {
 			h["Content-Type"] = nil
 		}
 	}
-	if hasContent(l.status) {
+	if hasContent(l.status) && l.length >= 0 {
 		h["Content-Length"] = []string{strconv.FormatInt(l.length, 10)}
 	}
 	w.WriteHeader(l.status)
@@ -95,10 +95,10 @@ func (l layout) writeHeader(w http.ResponseWriter) {
 // write sends the content from a stored body. The first bytes are read before anything is
 // written, so that a body that is lost or damaged is noticed in time for another way: then it
 // returns false.
-func (p *Proxy) write(w http.ResponseWriter, l layout, body io.ReaderAt, describe func()) bool {
+func (p *Proxy) write(w http.ResponseWriter, l layout, body io.ReaderAt, notes *noteTaker, describe func()) bool {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	out := pieceWriter{w: w, body: body, buf: *buf, deadline: p.deadline(w), left: l.length}
+	out := pieceWriter{w: w, notes: notes, body: body, buf: *buf, deadline: p.deadline(w), left: l.length}
 	out.begin = func() {
 		describe()
 		l.writeHeader(w)
@@ -109,6 +109,7 @@ func (p *Proxy) write(w http.ResponseWriter, l layout, body io.ReaderAt, describ
 		}
 	}
 	out.start()
+	notes.complete()
 	return true
 }
 
@@ -130,6 +131,7 @@ var errClientGone = errors.New("proxy: client has gone")
 // pieceWriter writes pieces one after the other.
 type pieceWriter struct {
 	w        http.ResponseWriter
+	notes    *noteTaker
 	body     io.ReaderAt
 	buf      []byte
 	begin    func() // sends the header; nil once that is done
@@ -168,6 +170,7 @@ func (o *pieceWriter) send(b []byte) error {
 	if _, err := o.w.Write(b); err != nil {
 		return errClientGone
 	}
+	o.notes.take(b)
 	return nil
 }
 

@@ -105,6 +105,7 @@ func (p *Proxy) passHead(w http.ResponseWriter, r *http.Request, response *http.
 		h["Content-Length"] = []string{strconv.FormatInt(response.ContentLength, 10)}
 	}
 	p.label(h, response.Header, version(response.ProtoMajor, response.ProtoMinor), cs, proxyStatus{received: response.StatusCode})
+	p.fence(h, r, destinationOf(r, contentTypeOf(h)))
 	announceTrailer(h, r, announced)
 	answerNow(w, r)
 	w.WriteHeader(response.StatusCode)

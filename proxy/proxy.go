@@ -40,6 +40,12 @@ type Config struct {
 	// Interceptor may look into tunnels; nil = all are blind.
 	Interceptor Interceptor
 
+	// Sites says what the user wants to be different for some sites.
+	Sites SitePolicies
+	// SignerCounts reports whether the user still trusts the key, given as text, that signed a
+	// stored copy of a URL; nil = always.
+	SignerCounts func(signer string, u resource.URL) bool
+
 	// Policy is the operator's choice in matters of RFC 9111.
 	Policy httpcache.Policy
 
@@ -96,7 +102,11 @@ type Proxy struct {
 	flights   *flights
 	tunnels   *tunnels
 	storing   storing
-	warned    seldom // of something that was not stored
+	consents  *expiring      // sites whose copies the user wants to see without proof
+	shown     sandboxedPages // hosts whose pages are shown as copies
+	demands   *demands
+	readAlong *expiring // documents whose demands have been noted
+	warned    seldom    // of something that was not stored
 }
 
 // New makes a proxy. It fails if the pseudonym can't be used.
@@ -109,6 +119,8 @@ func New(cfg Config) (*Proxy, error) {
 	p := &Proxy{
 		cfg: cfg, log: cfg.Logger, names: names, transport: cfg.Transport, own: &ownAddresses{},
 		health: newHealth(cfg.FailedFor, cfg.Now), flights: newFlights(), tunnels: newTunnels(),
+		consents: newExpiring(cfg.Now), shown: sandboxedPages{newExpiring(cfg.Now)},
+		demands: newDemands(), readAlong: newExpiring(cfg.Now),
 	}
 	_, _ = rand.Read(p.secret[:]) // never fails
 	dialer := *cfg.Dialer
@@ -218,6 +230,10 @@ func closeForOld(h http.Header, r *http.Request) {
 
 // forward answers a request for another host.
 func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
+	if isLocal(r.URL) {
+		p.local(w, r)
+		return
+	}
 	if upgradeOf(r.Header) != "" {
 		p.upgrade(w, r)
 		return

@@ -32,10 +32,12 @@ type race struct {
 	heard   [2]bool // who has answered
 	hurried bool    // the site is known to fail, and there is a copy to fall back to
 
-	silent   bool     // the origin had the patience time and has not answered
-	tried    []string // for the error page
-	fallback answer   // the answer of an origin that failed
-	err      error    // of the contender that counts most: the origin
+	silent   bool      // the origin had the patience time and has not answered
+	tried    []string  // for the error page
+	refused  string    // why peers' copies were not taken, "" = there were none
+	newer    time.Time // when a copy was received that is newer than the stored one, but less proven
+	fallback answer    // the answer of an origin that failed
+	err      error     // of the contender that counts most: the origin
 }
 
 func (p *Proxy) newRace(f *fetch) *race {
@@ -145,8 +147,15 @@ func (x *race) won(a answer) {
 
 // note keeps what is needed of an answer that is none.
 func (x *race) note(ctx context.Context, a answer) {
+	var newer *newerError
+	if errors.As(a.err, &newer) {
+		x.newer = newer.received
+	}
 	if a.from == peers {
-		x.tried = append(x.tried, peerWords(a.err))
+		x.tried, x.refused = append(x.tried, peerWords(a.err)), refusalWords(a.err)
+		if x.refused != "" {
+			x.p.log.Info("copies of peers refused", "why", x.refused)
+		}
 		if x.err == nil && len(x.order) == 1 {
 			x.err = a.err
 		}
@@ -180,7 +189,28 @@ func peerWords(err error) string {
 	case errors.Is(err, errUnfit):
 		return "Peers were asked: the copies they have are of no use here."
 	}
+	if why := refusalWords(err); why != "" {
+		return "Peers were asked. What they offered was refused: " + why + "."
+	}
 	return "Peers were asked: none has it."
+}
+
+// maxRefusal bounds what an answer says about refused copies, in bytes.
+const maxRefusal = 200
+
+// refusalWords says why copies that peers offered were not taken, "" if none was offered. It is
+// for programs, too, and names nobody.
+func refusalWords(err error) string {
+	var told interface{ Why() string }
+	var unfit *unfitError
+	why := ""
+	switch {
+	case errors.As(err, &unfit):
+		why = unfit.why
+	case errors.As(err, &told):
+		why = told.Why()
+	}
+	return why[:min(len(why), maxRefusal)]
 }
 
 func statusWords(status int) string {

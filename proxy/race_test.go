@@ -25,9 +25,11 @@ type bench struct {
 	store   *memStore
 	origin  side
 	peers   side
-	text    string      // what peers have
-	control string      // Cache-Control of the origin's answers
-	header  http.Header // of the peers' copy
+	text    string        // what peers have
+	control string        // Cache-Control of the origin's answers
+	media   string        // Content-Type of these
+	header  http.Header   // of the peers' copy
+	tier    resource.Tier // of the peers' copy; 0 = unproven
 	query   resource.Query
 }
 
@@ -43,7 +45,7 @@ type side struct {
 func newBench(t *testing.T, change func(*Config)) *bench {
 	b := &bench{t: t, store: newMemStore(), text: "from peers", control: "max-age=60"}
 	b.origin.status = 200
-	cfg := Config{Store: b.store, Transport: transportFunc(b.roundTrip), Peers: fakePeers(b.fetch), Dialer: &Dialer{}}
+	cfg := Config{Store: b.store, Transport: transportFunc(b.roundTrip), Peers: fakePeers(b.fetch), Sites: unasked, Dialer: &Dialer{}}
 	if change != nil {
 		change(&cfg)
 	}
@@ -73,6 +75,9 @@ func (b *bench) roundTrip(r *http.Request) (*http.Response, error) {
 	}
 	text := "from origin"
 	h := http.Header{"Cache-Control": {b.control}, "Date": {time.Now().UTC().Format(http.TimeFormat)}, "Etag": {`"1"`}}
+	if b.media != "" {
+		h.Set("Content-Type", b.media)
+	}
 	return &http.Response{
 		StatusCode: b.origin.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
 		ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)), Request: r,
@@ -84,7 +89,11 @@ func (b *bench) fetch(ctx context.Context, q resource.Query) (*resource.Copy, er
 	if err := b.peers.wait(ctx); err != nil {
 		return nil, err
 	}
-	return copyOf(q.URL.String(), b.text, b.header.Clone(), time.Now().Add(-time.Hour)), nil
+	c := copyOf(q.URL.String(), b.text, b.header.Clone(), time.Now().Add(-time.Hour))
+	if b.tier.Valid() {
+		c.Tier = b.tier
+	}
+	return c, nil
 }
 
 // get asks the proxy and says how long that took.

@@ -132,3 +132,15 @@ func (rd *reader) leave() {
 	delete(rd.spool.readers, rd)
 	rd.spool.moved.wakeLocked()
 }
+
+// in is the reader as an io.Reader, for as long as a context lasts.
+func (rd *reader) in(ctx context.Context) io.Reader { return &boundReader{ctx, rd} }
+
+// boundReader is the reader of one answer.
+type boundReader struct {
+	ctx    context.Context // of the request that is answered
+	reader *reader
+}
+
+// Read implements io.Reader.
+func (b *boundReader) Read(p []byte) (int, error) { return b.reader.read(b.ctx, p) }

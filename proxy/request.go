@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/resource"
@@ -61,7 +62,9 @@ type request struct {
 	id     resource.ID
 	source Source
 
-	setCookie []string // what the origin sets now that it was asked for this request
+	setCookie []string  // what the origin sets now that it was asked for this request
+	newer     time.Time // when a copy was received that nobody vouches for, but that is newer than what is shown
+	tried     []string  // what was tried before this answer, for people
 }
 
 // cacheable returns the request in canonical terms, or false if the cache has no

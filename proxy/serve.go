@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,13 +17,15 @@ var notModifiedFields = []string{"Cache-Control", "Content-Location", "Date", "E
 // stored body can't be read, or has not all that is asked for.
 func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stored, cs cacheStatus, ps proxyStatus) bool {
 	ex := st.Exchange
-	if st.Tier != resource.Origin {
-		if ps.details != "" {
-			ps.details += "; "
-		}
-		ps.details += tierWords(st.Tier)
+	src := provenance{exchange: ex, tier: p.tierOf(st), kept: true, stale: cs.isStale(), newer: r.newer}
+	if src.tier != resource.Origin {
+		ps.details = joinWords(ps.details, tierWords(src.tier))
 	}
-	if p.precondition(w, r, ex, "1.1", cs, ps) {
+	d := p.delivery(r, src)
+	if p.keepBack(w, r, src, d, cs, ps) {
+		return true
+	}
+	if !d.banner && p.precondition(w, r, src, d, "1.1", cs, ps) {
 		return true
 	}
 	l, ok := layOut(r.in, ex)
@@ -32,9 +35,18 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 	describe := func() {
 		p.describe(w.Header(), ex, nil, "1.1", cs, ps)
 		p.withoutOldCookies(w.Header(), r, st)
+		p.dress(w.Header(), r, src, d)
 	}
-	if r.in.Method == http.MethodHead || l.length == 0 {
+	if r.in.Method != http.MethodHead && l.length == 0 {
 		describe()
+		l.writeHeader(w)
+		return true
+	}
+	if r.in.Method == http.MethodHead {
+		describe()
+		if d.banner = d.banner && p.mayInsert(r, ex); d.banner {
+			l.length = -1
+		}
 		l.writeHeader(w)
 		return true
 	}
@@ -44,7 +56,17 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 		return false
 	}
 	defer body.Close()
-	return p.write(w, l, body, describe)
+	if d.banner {
+		if served, ok := p.writeBannered(w, r, src, d, io.NewSectionReader(body, 0, body.Size()), describe); ok {
+			return served
+		}
+	}
+	var notes *noteTaker
+	if l.status == http.StatusOK {
+		notes = p.takeNotes(src, ex.Header["Content-Encoding"])
+	}
+	defer notes.close()
+	return p.write(w, l, body, notes, describe)
 }
 
 // withoutOldCookies keeps a stored response from setting a cookie to what it was when the response
@@ -62,18 +84,21 @@ func (p *Proxy) withoutOldCookies(h http.Header, r *request, st *resource.Stored
 
 // precondition answers a request whose preconditions say that it does not need the response,
 // or does not want it (RFC 9110 section 13.2.2).
-func (p *Proxy) precondition(w http.ResponseWriter, r *request, ex *resource.Exchange, proto string, cs cacheStatus, ps proxyStatus) bool {
+func (p *Proxy) precondition(w http.ResponseWriter, r *request, src provenance, d delivery, proto string, cs cacheStatus, ps proxyStatus) bool {
+	ex := src.exchange
 	switch outcome, _ := httpcache.Preconditions(r.in.Header, ex); outcome {
 	case httpcache.AnswerNotModified:
 		p.describe(w.Header(), ex, notModifiedFields, proto, cs, ps)
 		if r.setCookie != nil {
 			w.Header()["Set-Cookie"] = r.setCookie
 		}
+		p.dress(w.Header(), r, src, d)
 		w.WriteHeader(http.StatusNotModified)
 		return true
 	case httpcache.AnswerFailed:
 		p.describe(w.Header(), ex, notModifiedFields, proto, cs, ps)
 		w.Header()["Content-Length"] = []string{"0"}
+		p.dress(w.Header(), r, src, d)
 		w.WriteHeader(http.StatusPreconditionFailed)
 		return true
 	}

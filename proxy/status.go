@@ -32,6 +32,18 @@ type cacheStatus struct {
 	detail    string
 }
 
+// isStale reports whether the answer is a stored response in place of what the origin would say now.
+// While it is revalidated the origin has allowed it (RFC 5861 section 3).
+func (c cacheStatus) isStale() bool {
+	switch c.detail {
+	case "stale-if-error", "origin-failed":
+		return true
+	case "stale-while-revalidate":
+		return false
+	}
+	return c.fwd == "" && c.hasTTL && c.ttl < 0
+}
+
 // names are the values of status fields that never change, made once.
 type names struct {
 	pseudonym string

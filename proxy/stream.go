@@ -22,7 +22,13 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		cs.detail, cs.fwdStatus = "peer", 0
 		ps = proxyStatus{details: tierWords(out.tier)}
 	}
-	if p.precondition(w, x.answered(s), ex, out.proto, cs, ps) {
+	r := x.answered(s)
+	src := provenance{exchange: ex, tier: out.tier, witnesses: out.witnesses, newer: out.newer}
+	d := p.delivery(r, src)
+	if p.keepBack(w, r, src, d, cs, ps) {
+		return true, true
+	}
+	if !d.banner && p.precondition(w, r, src, d, out.proto, cs, ps) {
 		return true, true
 	}
 	cut, ok := x.cut(out)
@@ -35,10 +41,19 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 			return false, p.deliverNothing(w, x, out, cs, err)
 		}
 	}
-	p.describe(w.Header(), ex, nil, out.proto, cs, ps)
-	if !s.first && x.in.Header["Cookie"] != nil {
-		delete(w.Header(), "Set-Cookie") // it is the first client's
+	describe := func() {
+		p.describe(w.Header(), ex, nil, out.proto, cs, ps)
+		if !s.first && x.in.Header["Cookie"] != nil {
+			delete(w.Header(), "Set-Cookie") // it is the first client's
+		}
+		p.dress(w.Header(), r, src, d)
 	}
+	if d.banner && hasBody {
+		if _, ok := p.writeBannered(w, r, src, d, s.reader.in(x.in.Context()), describe); ok {
+			return true, true
+		}
+	}
+	describe()
 	if out.length >= 0 {
 		cut.writeHeader(w)
 	} else {
@@ -48,7 +63,16 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 	if !hasBody {
 		return true, true
 	}
-	if err := p.pour(x.in.Context(), w, s.reader, cut, out.length); err != nil {
+	var notes *noteTaker
+	if cut.status == http.StatusOK {
+		notes = p.takeNotes(src, ex.Header["Content-Encoding"])
+	}
+	err := p.pour(x.in.Context(), w, s.reader, cut, out.length, notes)
+	if err == nil {
+		notes.complete()
+	}
+	notes.close()
+	if err != nil {
 		panic(http.ErrAbortHandler) // the client must notice that this is not all
 	}
 	if out.length < 0 {
@@ -76,7 +100,7 @@ func (x *fetch) cut(out *outcome) (l layout, ok bool) {
 // pour copies a reader's body, or a piece of it, to a client. What has come is flushed before
 // it waits for more. A piece at the end of the body is read to the body's end, so that it is
 // known to be whole.
-func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader, l layout, length int64) error {
+func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader, l layout, length int64, notes *noteTaker) error {
 	left := int64(-1)
 	if length >= 0 {
 		if len(l.pieces) == 0 {
@@ -112,6 +136,7 @@ func (p *Proxy) pour(ctx context.Context, w http.ResponseWriter, rd *reader, l l
 		if _, err := w.Write((*buf)[:n]); err != nil {
 			return err
 		}
+		notes.take((*buf)[:n])
 	}
 	return nil
 }

@@ -169,7 +169,7 @@ func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
 		a.err = fmt.Errorf("%w: %w", errNoPeer, causeOf(ctx, err))
 		return a
 	}
-	if err := p.fits(f, c); err != nil {
+	if err := p.fits(ctx, f, c); err != nil {
 		_ = c.Body.Close()
 		a.err = err
 		return a
@@ -180,32 +180,66 @@ func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
 
 // fits checks that a copy is an answer to the request: nothing a peer says is taken
 // for granted here, although the fetcher should have checked it.
-func (p *Proxy) fits(f *fetch, c *resource.Copy) error {
+func (p *Proxy) fits(ctx context.Context, f *fetch, c *resource.Copy) error {
 	ex := c.Exchange
 	if ex == nil || ex.URL != f.url || ex.Method != http.MethodGet || !c.Tier.Valid() || c.Tier >= resource.Origin {
-		return fmt.Errorf("%w: not what was asked for", errUnfit)
+		return &unfitError{"not what was asked for"}
 	}
 	if !clean(ex.Header) {
-		return fmt.Errorf("%w: fields that nothing stored has", errUnfit)
+		return &unfitError{"fields that nothing stored has"}
 	}
 	if !httpcache.Matches(f.in.Header, ex) {
-		return fmt.Errorf("%w: another variant", errUnfit)
+		return &unfitError{"another variant"}
 	}
 	if ok, why := p.shareableCopy(ex); !ok {
-		return fmt.Errorf("%w: %s", errUnfit, why)
+		return &unfitError{string(why)}
+	}
+	if err := p.proven(ctx, c); err != nil {
+		return err
 	}
 	if f.source == SourcePeers {
 		return nil
 	}
 	ev := p.cfg.Policy.Evaluate(f.in, ex, p.cfg.Now())
 	if !ev.Verdict.Reusable() && !ev.StaleIfError {
-		return fmt.Errorf("%w: too old, and must not be used unconfirmed", errUnfit)
+		return &unfitError{"too old, and must not be used unconfirmed"}
 	}
-	if f.usable && !ex.Received.After(f.known.Exchange.Received) {
-		return fmt.Errorf("%w: no newer than the stored copy", errUnfit)
+	return p.supersedes(f, c)
+}
+
+// supersedes checks that a copy is worth being shown in place of the one that is stored: it is newer,
+// and either as well proven or wanted all the same.
+func (p *Proxy) supersedes(f *fetch, c *resource.Copy) error {
+	switch received := c.Exchange.Received; {
+	case !f.usable:
+		return nil
+	case !received.After(f.known.Exchange.Received):
+		return &unfitError{"no newer than the stored copy"}
+	case weak(c.Tier) && c.Tier < p.tierOf(f.known) && !p.accepts(f.url, c.Tier):
+		return &newerError{received}
 	}
 	return nil
 }
+
+// unfitError says why a peer's copy is of no use. It is an errUnfit.
+type unfitError struct{ why string }
+
+// Error implements error.
+func (e *unfitError) Error() string { return errUnfit.Error() + ": " + e.why }
+
+// Unwrap implements the convention of package errors.
+func (e *unfitError) Unwrap() error { return errUnfit }
+
+// newerError is about a copy that is newer than the stored one, but less proven.
+type newerError struct{ received time.Time }
+
+// Error implements error.
+func (e *newerError) Error() string {
+	return "proxy: the copy is newer than the stored one, but less proven"
+}
+
+// Unwrap makes it a kind of errUnfit.
+func (e *newerError) Unwrap() error { return errUnfit }
 
 // shareableCopy judges a copy by what is known of its making: of the request, that
 // is the fields that selected it.

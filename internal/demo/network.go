@@ -39,12 +39,16 @@ func startNetwork(ctx context.Context, resolve string, log *slog.Logger) (_ *net
 			err = errors.Join(err, n.close())
 		}
 	}()
+	friends, err := keys(dir)
+	if err != nil {
+		return nil, err
+	}
 	var bootstrap []string
 	for _, i := range []int{joinBy, 0, 2, 3, 4} {
 		nd, err := node.New(node.Config{
 			DataDir: filepath.Join(dir, names[i]), Proxy: "127.0.0.1:0", Listen: "127.0.0.1:0", DHT: "127.0.0.1:0",
 			Bootstrap: bootstrap, NoPublicBootstrap: true, NoMapping: true,
-			Share: node.SharePublic, Resolve: []string{resolve}, Trust: []string{"any"},
+			Share: node.SharePublic, Resolve: []string{resolve}, Trust: friends,
 			Logger: log.With("node", names[i]),
 		})
 		if err != nil {
@@ -60,6 +64,18 @@ func startNetwork(ctx context.Context, resolve string, log *slog.Logger) (_ *net
 		}
 	}
 	return n, nil
+}
+
+// keys makes the nodes' keys, so that each can trust the others from the start.
+func keys(dir string) (list []string, err error) {
+	for _, name := range names {
+		key, err := node.Key(filepath.Join(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("make the key of node %s: %w", name, err)
+		}
+		list = append(list, key)
+	}
+	return list, nil
 }
 
 // announced waits until a node has stored so many files, and has the site in the DHT.

@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	consentTime = time.Hour // how long a user's consent holds, and a page that asks for it
+	maxConsents = 1024      // sites
+)
+
+// expiring is a bounded table of sites and times. When it is full, the oldest entry gives way.
+// It is safe for concurrent use.
+type expiring struct {
+	now func() time.Time
+
+	mu   sync.Mutex
+	till map[string]time.Time
+}
+
+func newExpiring(now func() time.Time) *expiring {
+	return &expiring{now: now, till: map[string]time.Time{}}
+}
+
+// given reports whether there is an entry that still holds.
+func (e *expiring) given(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.now().Before(e.till[name])
+}
+
+func (e *expiring) give(name string, d time.Duration) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, known := e.till[name]; !known && len(e.till) >= maxConsents {
+		e.dropOldestLocked()
+	}
+	e.till[name] = e.now().Add(d)
+}
+
+func (e *expiring) take(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.till, name)
+}
+
+func (e *expiring) dropOldestLocked() {
+	oldest, when := "", time.Time{}
+	for name, till := range e.till {
+		if oldest == "" || till.Before(when) {
+			oldest, when = name, till
+		}
+	}
+	delete(e.till, oldest)
+}
+
+// sandboxedPages remembers which hosts' pages are shown as copies in a sandbox, so that these
+// may have their styles. A host whose page has come from itself since is none of them.
+type sandboxedPages struct{ *expiring }
+
+// note is told of every page that is delivered.
+func (s sandboxedPages) note(host string, manner manner) {
+	if manner == sandboxed {
+		s.give(host, consentTime)
+	} else {
+		s.take(host)
+	}
+}
+
+// copies reports whether a request comes from such a page. Sandboxed pages are of an opaque
+// origin: their requests are cross-site, even those to their own host (Fetch Metadata, section 2.3).
+func (s sandboxedPages) copies(r *http.Request) bool {
+	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "cross-site" {
+		return false
+	}
+	u, err := url.Parse(r.Header.Get("Referer"))
+	return err == nil && u.Host != "" && s.given(u.Host)
+}
+
+// consentToken is what a page that asks for consent has in its form, so that no other site can
+// give it in the user's name. It is for one site, this run of the proxy and at most two hours.
+func (p *Proxy) consentToken(site string, when time.Time) string {
+	mac := hmac.New(sha256.New, p.secret[:])
+	mac.Write([]byte("consent\x00" + site + "\x00"))
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(when.Unix()/int64(consentTime/time.Second))))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
+}
+
+func (p *Proxy) validToken(site, token string) bool {
+	now := p.cfg.Now()
+	for _, when := range []time.Time{now, now.Add(-consentTime)} {
+		if hmac.Equal([]byte(token), []byte(p.consentToken(site, when))) {
+			return true
+		}
+	}
+	return false
+}
