@@ -101,6 +101,19 @@ func (a *Announcer) Remove(hash InfoHash) {
 	a.update(func() { a.schedule.remove(hash) })
 }
 
+// Announced reports whether hash is in the set and was announced with success within the last two
+// intervals.
+func (a *Announcer) Announced(hash InfoHash) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.schedule.tasks[hash]
+	return t != nil && a.freshLocked(t, time.Now())
+}
+
+func (a *Announcer) freshLocked(t *task, now time.Time) bool {
+	return !t.last.IsZero() && now.Sub(t.last) < 2*a.cfg.Interval
+}
+
 // Refresh makes everything due at once, within the budget: for when the port or the
 // network has changed.
 func (a *Announcer) Refresh() {
@@ -210,7 +223,7 @@ func (a *Announcer) Status() AnnouncerStatus {
 	now := time.Now()
 	s := AnnouncerStatus{InfoHashes: len(a.schedule.tasks), Running: a.running, LastError: a.lastErr}
 	for _, t := range a.schedule.tasks {
-		if !t.last.IsZero() && now.Sub(t.last) < 2*a.cfg.Interval {
+		if a.freshLocked(t, now) {
 			s.Announced++
 		}
 		if t.failures > 0 {

@@ -67,7 +67,7 @@ func (p *fakePublisher) total() (n int) {
 }
 
 // runAnnouncer starts a in the bubble; the function returned stops it.
-func runAnnouncer(t *testing.T, a *Announcer) (stop func()) {
+func runAnnouncer(t *testing.T, a interface{ Run(context.Context) error }) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- a.Run(ctx) }()

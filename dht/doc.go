@@ -12,7 +12,10 @@
 //
 // An [Announcer] keeps a set of infohashes announced for as long as they are in
 // it. [Blind] makes infohashes that tell outsiders nothing who do not know the
-// secret. The package knows nothing of what its users exchange.
+// secret. A [Topic] is a name whose infohash changes with the week ([Epoch]), so that
+// what somebody has collected ages; a [Rotation] keeps topics announced through the
+// change, and [Bucket] is a topic that a name shares with many others. The package
+// knows nothing of what its users exchange.
 //
 // # Guarantees
 //

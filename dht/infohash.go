@@ -12,9 +12,6 @@ import (
 // and found. It need not be the hash of anything.
 type InfoHash [20]byte
 
-// LevelSite is the level of [Blind] for the name of a whole site.
-const LevelSite = "site"
-
 // ErrBadInfoHash is returned by [ParseInfoHash] for what is not 40 hexadecimal digits.
 var ErrBadInfoHash = errors.New("dht: an infohash is 40 hexadecimal digits")
 

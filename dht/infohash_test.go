@@ -36,7 +36,7 @@ func TestBlind(t *testing.T) {
 	mac := hmac.New(sha256.New, []byte("secret"))
 	mac.Write([]byte("site\x00example.org"))
 	want := InfoHash(mac.Sum(nil)[:20])
-	if got := Blind([]byte("secret"), LevelSite, "example.org"); got != want {
+	if got := Blind([]byte("secret"), "site", "example.org"); got != want {
 		t.Errorf("Blind = %v, want %v", got, want)
 	}
 	const golden = "409a6a448f19f0a94dc7c224305b24177164a9ad"
@@ -44,11 +44,11 @@ func TestBlind(t *testing.T) {
 		t.Errorf("Blind = %v, want %v as ever", want, golden)
 	}
 	others := []InfoHash{
-		Blind([]byte("Secret"), LevelSite, "example.org"),
+		Blind([]byte("Secret"), "site", "example.org"),
 		Blind([]byte("secret"), "bucket", "example.org"),
-		Blind([]byte("secret"), LevelSite, "example.com"),
-		Blind([]byte("secret"), LevelSite+"e", "xample.org"),
-		Blind(nil, LevelSite, "example.org"),
+		Blind([]byte("secret"), "site", "example.com"),
+		Blind([]byte("secret"), "sitee", "xample.org"),
+		Blind(nil, "site", "example.org"),
 	}
 	for i, h := range others {
 		if h == want {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
-	"net/netip"
 	"slices"
 
 	"github.com/peerproxy/peerproxy/cache"
-	"github.com/peerproxy/peerproxy/dht"
 	"github.com/peerproxy/peerproxy/httpcache"
 	"github.com/peerproxy/peerproxy/peer"
 	"github.com/peerproxy/peerproxy/proxy"
@@ -85,10 +82,19 @@ func (s peerSource) Open(_ context.Context, id resource.ID, fields http.Header) 
 	return nil, peer.ErrNotHeld
 }
 
-// shareable reports whether there is anything of a resource to give.
-func (s peerSource) shareable(id resource.ID) bool {
+// shareable reports whether there is anything of a resource to give, and the length of
+// the longest body that is.
+func (s peerSource) shareable(id resource.ID) (length int64, ok bool) {
 	found, err := s.store.Lookup(id)
-	return err == nil && slices.ContainsFunc(found, mayGive)
+	if err != nil {
+		return 0, false
+	}
+	for _, st := range found {
+		if mayGive(st) {
+			length, ok = max(length, st.Exchange.Body.Length), true
+		}
+	}
+	return length, ok
 }
 
 // mayGive looks at what was stored as shareable once more: an exchange carries the
@@ -103,14 +109,4 @@ func mayGive(st *resource.Stored) bool {
 		}
 	}
 	return true
-}
-
-// siteFinder looks for those who announce a site in the swarm of a secret.
-type siteFinder struct {
-	dht    *dht.Node
-	secret []byte
-}
-
-func (f siteFinder) FindPeers(ctx context.Context, site string) iter.Seq2[netip.AddrPort, error] {
-	return f.dht.FindPeers(ctx, dht.Blind(f.secret, dht.LevelSite, site))
 }

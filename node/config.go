@@ -43,7 +43,11 @@ type Config struct {
 	Bootstrap         []string // HOST:PORT of DHT nodes to join by, besides the public ones
 	NoPublicBootstrap bool     // leave the public ones out
 
-	Share     Share
+	Share      Share
+	Level      Level // what the DHT is told; "" is LevelSite in a group, else LevelBucket
+	BucketBits int   // bits of a bucket, 4 to 20, the same for all of a swarm; 0 is DefaultBucketBits
+	ExactFrom  int64 // at LevelExact: bytes from which a resource is announced by itself; 0 is DefaultExactFrom
+
 	NoMapping bool  // do not ask a gateway for port mappings
 	Quota     int64 // bytes of the cache file; 0 is what it was the last time, at first the store's default
 
@@ -93,6 +97,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if !slices.Contains([]Share{ShareOff, ShareGroup, SharePublic}, c.Share) {
 		return c, badConfig("share %q is none of off, group, public", string(c.Share))
+	}
+	var err error
+	if c, err = c.withLevels(); err != nil {
+		return c, err
 	}
 	if c.Quota != 0 && c.Quota < cache.MinQuota {
 		return c, badConfig("a quota of %d bytes is too little: %d at least", c.Quota, cache.MinQuota)

@@ -5,9 +5,10 @@
 // sockets) and [Node.Run] runs it until its context ends; it then stops in an
 // orderly way, the store last, within [StopTime].
 //
-// This package holds no decisions of its own but two: which stored responses are
-// offered to peers and announced (share.go), and the small adapters by which
-// packages that do not know each other meet (adapters.go).
+// This package holds no decisions of its own but three: which stored responses are
+// offered to peers and announced (share.go), what of a name the DHT is told
+// (levels.go), and the small adapters by which packages that do not know each other
+// meet (adapters.go).
 //
 // A node's files, all in its data directory, which only its user may read:
 //

@@ -44,6 +44,7 @@ type Node struct {
 	mapper    portmap.Mapper // nil: no gateway is asked
 	dht       *dht.Node
 	announcer *dht.Announcer
+	rotation  *dht.Rotation // of what the announcer announces
 	swarm     *peer.Swarm
 	proxy     *proxy.Proxy
 
@@ -108,9 +109,8 @@ func (n *Node) openFiles() (err error) {
 		}
 	}
 	n.catalog = peer.NewCatalog(n.secret)
-	n.sharing = newSharing(n.catalog,
-		func(site string) { n.announcer.Add(n.infohash(site)) },
-		func(site string) { n.announcer.Remove(n.infohash(site)) })
+	n.sharing = newSharing(n.catalog, n.cfg.levels(),
+		func(t dht.Topic) { n.rotation.Add(t) }, func(t dht.Topic) { n.rotation.Remove(t) })
 	n.store, err = cache.Open(CacheFile(n.cfg.DataDir), cache.Config{Quota: n.cfg.Quota, Removed: n.sharing.removed, Logger: n.cfg.Logger})
 	if err != nil {
 		return err
@@ -162,6 +162,7 @@ func (n *Node) openDHT() error {
 	n.dht = node
 	n.closeLater(node.Close)
 	n.announcer = dht.NewAnnouncer(dht.AnnouncerConfig{Node: node, Port: n.announcedPort, Logger: n.cfg.Logger})
+	n.rotation = dht.NewRotation(n.secret, n.announcer)
 	return nil
 }
 
@@ -207,16 +208,13 @@ func (n *Node) announcedPort() uint16 {
 	return n.listener.Addr().Port()
 }
 
-func (n *Node) infohash(site string) dht.InfoHash {
-	return dht.Blind(n.secret, dht.LevelSite, site)
-}
-
 func (n *Node) openSwarm() error {
 	policy, own := n.trusted, n.identity.Key()
 	policy.Self = &own
 	cfg := peer.Config{
 		Identity: n.identity, Verifier: policy, Secret: n.secret,
-		Finder:       siteFinder{n.dht, n.secret},
+		Finder:       swarmFinder{n.dht, n.secret, n.cfg.levels()},
+		Exact:        n.cfg.Level == LevelExact,
 		Matches:      httpcache.Matches,
 		AllowPrivate: n.cfg.AllowPrivate || listensOnSpecial(n.cfg.Listen),
 		Logger:       n.cfg.Logger,
@@ -298,11 +296,11 @@ func (n *Node) Settled(ctx context.Context) error {
 // Status says how the node is doing. What the store holds is left for the control
 // interface to fill in.
 func (n *Node) Status() control.Status {
-	a, nodes, announced := n.Addresses(), n.dht.Status(), n.announcer.Status()
+	a, nodes := n.Addresses(), n.dht.Status()
 	s := control.Status{
 		Version: n.cfg.Version, Key: a.Key, Started: n.started,
 		Proxy: a.Proxy, Peer: a.Peer, Mapping: n.listener.Mapping(),
-		Share: string(n.cfg.Share), Shared: n.catalog.Len(), Announced: announced.Announced,
+		Share: string(n.cfg.Share), Shared: n.catalog.Len(), Announced: n.sharing.announced(n.rotation.Announced),
 		Peers: len(n.swarm.Status().Sessions), DHT: a.DHT, DHTReady: nodes.Ready,
 	}
 	if external, ok := n.listener.External(); ok {

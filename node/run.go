@@ -52,6 +52,7 @@ func (n *Node) services() map[string]func(context.Context) error {
 	}
 	if n.cfg.Share != ShareOff {
 		services["announcer"] = n.announcer.Run
+		services["epochs"] = n.rotation.Run
 	}
 	if n.mapper != nil {
 		services["port mapping"] = n.mapDHT

@@ -3,6 +3,7 @@ package peer
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/peerproxy/peerproxy/trust"
 )
@@ -73,21 +74,46 @@ func (h *hunt) enqueue(s *session) {
 	}
 }
 
-// noteDial takes the session with a peer that the look-up gave, and remembers for the
-// next parts of the site that it did.
+// noteDial takes the session with a peer that the look-up gave. If it was found for the
+// very site, that is remembered for the next parts of the site. If not, it is one of many that
+// the site is hidden among: it is asked only once its digest says that it has a copy.
 func (h *hunt) noteDial(r dialResult) {
 	h.dials.running--
 	if r.err != nil {
 		return
 	}
-	r.session.sites.put(h.site, struct{}{}, h.swarm.cfg.Timeouts.Idle)
+	if r.named {
+		r.session.sites.put(h.site, struct{}{}, h.swarm.cfg.Timeouts.Idle)
+	}
+	says := r.session.remote.says(h.id)
 	switch {
 	case h.avoid[r.session.key] || h.asked[r.session]:
-	case r.session.remote.says(h.id) == absent:
+	case says == absent:
 		h.saidNo[r.session] = true
-		h.doubted = append(h.doubted, r.session)
-	default:
+		if r.named {
+			h.doubted = append(h.doubted, r.session)
+		}
+	case says == present || r.named:
 		h.enqueue(r.session)
+	default:
+		h.unheard[r.session] = r.session.since.Add(h.swarm.cfg.Timeouts.Ask)
+	}
+}
+
+// hearDigests looks whether those have said by now what they have who are not asked before, and
+// gives up those who take too long, or don't tell all.
+func (h *hunt) hearDigests() {
+	for s, until := range h.unheard {
+		says := s.remote.says(h.id)
+		if says == present {
+			h.enqueue(s)
+		}
+		if says == absent {
+			h.saidNo[s] = true
+		}
+		if says != unknown || s.remote.entries() >= 0 || s.gone() || !time.Now().Before(until) {
+			delete(h.unheard, s)
+		}
 	}
 }
 

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -33,12 +31,6 @@ const (
 // goroutines.
 type Verifier interface {
 	Verify(ex *resource.Exchange, asked resource.Query) (resource.Tier, trust.Key, error)
-}
-
-// A Finder finds the addresses of peers that may hold parts of a site. The iterator
-// yields while the search runs, and ends when ctx does.
-type Finder interface {
-	FindPeers(ctx context.Context, site string) iter.Seq2[netip.AddrPort, error]
 }
 
 // A Source opens what this node shares. Fields has only [resource.SelectingFields].
@@ -72,6 +64,7 @@ type Config struct {
 	Catalog *Catalog // what is shared; nil shares nothing
 	Source  Source   // opens it; nil shares nothing
 	Finder  Finder   // nil: only connected peers are asked
+	Exact   bool     // look the resource itself up before its site
 
 	// Matches reports whether the variant ex answers a request with the fields h
 	// (RFC 9111 section 4.1); nil accepts every variant.

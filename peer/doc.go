@@ -7,7 +7,8 @@
 // A session is one WebSocket connection between two nodes, whose keys are proven.
 // Either side may ask on it, so a node that can't be reached serves over the
 // connections that it opened. [Swarm.Fetch] asks those connected peers first whose
-// digest has the resource, then looks up addresses for the site ([Finder]), dials
+// digest has the resource, then looks up addresses for the site ([Finder]; with [Config.Exact] for the
+// resource first), dials
 // several side by side, asks them, and takes the first verified answer. The body
 // streams verified in groups of 16 KiB; if its peer fails, another continues it.
 //
@@ -22,8 +23,9 @@
 // not hold.
 //
 // To ask is to tell what the user lacks. So a peer is asked only if its digest has the
-// resource, or if the look-up for that very site gave its address. Others are not
-// asked, as who connects and sends no digest, or one that is not complete.
+// resource, or if the look-up gave its address for that very site ([Found.Named]).
+// Others are not asked, as who connects and sends no digest, or one that is not complete,
+// or who was found for a set of sites among which this one is hidden.
 //
 // A stranger can cost only what [Limits] and [Timeouts] allow: every length that is
 // said is checked before memory is taken for it, every wait has an end, every table

@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -21,20 +20,22 @@ const (
 // it, the best first, looks up and dials others, and takes the first good answer. It belongs to the
 // goroutine that runs it.
 type hunt struct {
-	swarm *Swarm
-	site  string
-	id    resource.BlindedID
-	ask   question
-	avoid map[trust.Key]bool // peers that are not asked
+	swarm  *Swarm
+	site   string
+	target Target // of the look-up
+	id     resource.BlindedID
+	ask    question
+	avoid  map[trust.Key]bool // peers that are not asked
 
-	queue   []*session        // to be asked, the best first
-	asked   map[*session]bool // queued or asked already
-	saidNo  map[*session]bool // their digests have no such copy
-	doubted []*session        // of these, those that were found for the site all the same
-	addrs   []netip.AddrPort  // to be dialled
-	lookup  *lookup           // nil until it has begun
-	seen    int               // of what the look-up found
-	all     bool              // the look-up gives no more
+	queue   []*session             // to be asked, the best first
+	asked   map[*session]bool      // queued or asked already
+	saidNo  map[*session]bool      // their digests have no such copy
+	doubted []*session             // of these, those that were found for the site all the same
+	unheard map[*session]time.Time // found, but not for the site: until when their digest is waited for
+	addrs   []Found                // to be dialled
+	lookup  *lookup                // nil until it has begun
+	seen    int                    // of what the look-up found
+	all     bool                   // the look-up gives no more
 	asks    lane
 	dials   lane
 	results chan askResult
@@ -53,6 +54,7 @@ type askResult struct {
 
 type dialResult struct {
 	session *session
+	named   bool // it was found for the very site
 	err     error
 }
 
@@ -64,14 +66,20 @@ func (l *lane) free() bool { return l.running < l.width }
 func (l *lane) widen()     { l.width = min(l.width+1, l.limit) }
 
 func (w *Swarm) newHunt(q resource.Query, ask question, avoid map[trust.Key]bool) *hunt {
+	target := Target{Site: q.URL.Site()}
+	if w.cfg.Exact {
+		target.ID = q.ID()
+	}
 	return &hunt{
 		swarm:   w,
-		site:    q.URL.Site(),
+		site:    target.Site,
+		target:  target,
 		id:      q.ID().Blind(w.cfg.Secret),
 		ask:     ask,
 		avoid:   avoid,
 		asked:   make(map[*session]bool),
 		saidNo:  make(map[*session]bool),
+		unheard: make(map[*session]time.Time),
 		all:     w.cfg.Finder == nil,
 		asks:    lane{width: 1, limit: w.cfg.Limits.Asks},
 		dials:   lane{width: min(diallers, w.cfg.Limits.Dials), limit: w.cfg.Limits.Dials},
@@ -94,6 +102,7 @@ func (h *hunt) run(ctx context.Context) (*answer, error) {
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	for {
+		h.hearDigests()
 		more, err := h.advance(ctx)
 		if err != nil {
 			return nil, h.fail(err)
@@ -134,7 +143,7 @@ func (h *hunt) run(ctx context.Context) (*answer, error) {
 // lookUp begins the look-up, once.
 func (h *hunt) lookUp(ctx context.Context) (err error) {
 	if h.lookup == nil && !h.all {
-		h.lookup, err = h.swarm.lookUp(ctx, h.site)
+		h.lookup, err = h.swarm.lookUp(ctx, h.target)
 	}
 	return err
 }
@@ -143,7 +152,7 @@ func (h *hunt) lookUp(ctx context.Context) (err error) {
 // look-up has more.
 func (h *hunt) advance(ctx context.Context) (more <-chan struct{}, err error) {
 	if h.lookup != nil && !h.all {
-		var found []netip.AddrPort
+		var found []Found
 		found, h.all, more = h.lookup.after(h.seen)
 		h.seen += len(found)
 		h.addrs = append(h.addrs, found...)
@@ -184,21 +193,21 @@ func (h *hunt) startAsk(ctx context.Context, s *session) error {
 	})
 }
 
-// startDial connects to a, unless that failed not long ago or the budget is used up.
-func (h *hunt) startDial(ctx context.Context, a netip.AddrPort) error {
+// startDial connects to an address, unless that failed not long ago or the budget is used up.
+func (h *hunt) startDial(ctx context.Context, f Found) error {
 	if h.tally.Dialled >= h.swarm.cfg.Limits.DialsPerFetch {
 		h.addrs = nil
 		return nil
 	}
-	if h.swarm.dials.resting(a) {
+	if h.swarm.dials.resting(f.Addr) {
 		return nil
 	}
 	h.dials.running++
 	h.tally.Dialled++
 	return h.swarm.start(ctx, func(context.Context) {
-		s, err := h.swarm.connect(ctx, a)
+		s, err := h.swarm.connect(ctx, f.Addr)
 		select {
-		case h.joined <- dialResult{s, err}:
+		case h.joined <- dialResult{s, f.Named, err}:
 		case <-h.over:
 		}
 	})
@@ -220,7 +229,7 @@ func (h *hunt) noteAnswer(err error) {
 
 // exhausted reports whether nothing is under way and nothing is left to start.
 func (h *hunt) exhausted() bool {
-	idle := h.asks.running == 0 && h.dials.running == 0
+	idle := h.asks.running == 0 && h.dials.running == 0 && len(h.unheard) == 0
 	return idle && len(h.queue) == 0 && len(h.addrs) == 0 && (h.lookup == nil || h.all)
 }
 

@@ -233,12 +233,12 @@ func TestLookUpLimitPerNetwork(t *testing.T) {
 	l := newLookup()
 	from := netip.MustParseAddr("2a11::1")
 	for port := range uint16(200) {
-		l.add(netip.AddrPortFrom(from, 4000))
-		l.add(netip.AddrPortFrom(netip.MustParseAddr("11.0.0.1"), 4000+port))
+		l.add(Found{Addr: netip.AddrPortFrom(from, 4000)})
+		l.add(Found{Addr: netip.AddrPortFrom(netip.MustParseAddr("11.0.0.1"), 4000+port)})
 		from = from.Next()
 	}
-	l.add(netip.MustParseAddrPort("11.0.0.2:4000"))
-	l.add(netip.MustParseAddrPort("[2a11:0:0:1::1]:4000"))
+	l.add(Found{Addr: netip.MustParseAddrPort("11.0.0.2:4000")})
+	l.add(Found{Addr: netip.MustParseAddrPort("[2a11:0:0:1::1]:4000")})
 	if want := 2*maxFoundNear + 2; len(l.found) != want {
 		t.Errorf("%d addresses found, want %d", len(l.found), want)
 	}

@@ -2,11 +2,13 @@ package peer
 
 import (
 	"context"
+	"iter"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/peerproxy/peerproxy/internal/addr"
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 const (
@@ -14,17 +16,41 @@ const (
 	maxFoundNear = 4  // of these, in one public network (IPv4 address, IPv6 /64)
 )
 
-// lookups remembers who was found for a site, for a short while. Fetches of parts of
-// one site share a look-up, and use what it gives while it runs.
-type lookups struct {
-	mu     sync.Mutex // makes joining and starting one step
-	bySite table[string, *lookup]
+// A Target is what a look-up is for: a site, or one resource of it.
+type Target struct {
+	Site string
+	ID   resource.ID // the zero ID: any of the site
 }
 
-// lookup is one search for the peers of a site.
+// Exact reports whether the target is one resource.
+func (t Target) Exact() bool { return t.ID != resource.ID{} }
+
+// Found is an address that a look-up gave.
+type Found struct {
+	Addr netip.AddrPort
+	// Named says that it was announced for the very target. Otherwise it was announced for one
+	// of many sites that are not told apart: who is there may know nothing of the target, and
+	// is to learn nothing of it.
+	Named bool
+}
+
+// A Finder finds the addresses of peers that may hold what a target is. The iterator
+// yields while the search runs, and ends when ctx does.
+type Finder interface {
+	FindPeers(ctx context.Context, t Target) iter.Seq2[Found, error]
+}
+
+// lookups remembers who was found for a target, for a short while. Fetches of parts of
+// one site share a look-up, and use what it gives while it runs.
+type lookups struct {
+	mu       sync.Mutex // makes joining and starting one step
+	byTarget table[Target, *lookup]
+}
+
+// lookup is one search for the peers of a target.
 type lookup struct {
 	mu      sync.Mutex // guards following
-	found   []netip.AddrPort
+	found   []Found
 	done    bool
 	changed chan struct{} // closed at the next change
 }
@@ -33,25 +59,26 @@ func newLookup() *lookup { return &lookup{changed: make(chan struct{})} }
 
 // after returns what was found beyond the first n addresses, whether that is all, and
 // otherwise a channel that is closed when there is more to know.
-func (l *lookup) after(n int) (more []netip.AddrPort, done bool, changed <-chan struct{}) {
+func (l *lookup) after(n int) (more []Found, done bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.found[n:len(l.found):len(l.found)], l.done, l.changed
 }
 
-func (l *lookup) add(a netip.AddrPort) {
+// add takes an address. Who was found twice is what it was found as first.
+func (l *lookup) add(a Found) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	near, network := 0, addr.Network(a.Addr())
+	near, network := 0, addr.Network(a.Addr.Addr())
 	for _, f := range l.found {
-		if f == a {
+		if f.Addr == a.Addr {
 			return
 		}
-		if network.Contains(f.Addr()) {
+		if network.Contains(f.Addr.Addr()) {
 			near++
 		}
 	}
-	if dialable(a.Addr(), false) && near >= maxFoundNear {
+	if dialable(a.Addr.Addr(), false) && near >= maxFoundNear {
 		return
 	}
 	l.found = append(l.found, a)
@@ -77,50 +104,84 @@ func (l *lookup) noteLocked() {
 	l.changed = make(chan struct{})
 }
 
-// lookUp joins the search for a site, or starts it.
-func (w *Swarm) lookUp(ctx context.Context, site string) (*lookup, error) {
+// lookUp joins the search for a target, or starts it.
+func (w *Swarm) lookUp(ctx context.Context, t Target) (*lookup, error) {
 	w.lookups.mu.Lock()
-	l, running := w.lookups.bySite.get(site)
+	l, running := w.lookups.byTarget.get(t)
 	if !running {
 		l = newLookup()
 		// Until it has ended; then it is entered with its own time.
-		w.lookups.bySite.put(site, l, 2*w.cfg.Timeouts.Lookup)
+		w.lookups.byTarget.put(t, l, 2*w.cfg.Timeouts.Lookup)
 	}
 	w.lookups.mu.Unlock()
 	if running {
 		return l, nil
 	}
-	err := w.start(ctx, func(ctx context.Context) { w.search(ctx, site, l) })
+	err := w.start(ctx, func(ctx context.Context) { w.search(ctx, t, l) })
 	if err != nil {
 		l.finish()
-		w.lookups.bySite.remove(site)
+		w.lookups.byTarget.remove(t)
 		return nil, err
 	}
 	return l, nil
 }
 
-// search asks the Finder. It goes on when the fetch that started it is over: the other
-// parts of the page will need the result.
-func (w *Swarm) search(ctx context.Context, site string, l *lookup) {
+// search fills a look-up: with those who have the resource, if it is for one, and with
+// those who have some of the site. It goes on when the fetch that started it is over: the
+// other parts of the page will need the result.
+func (w *Swarm) search(ctx context.Context, t Target, l *lookup) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeouts.Lookup)
 	defer cancel()
-	failed := false
-	for a, err := range w.cfg.Finder.FindPeers(ctx, site) {
+	failed := w.find(ctx, t, l)
+	if t.Exact() && !l.full() {
+		w.findSite(ctx, t.Site, l)
+	}
+	found := l.finish()
+	w.lookups.byTarget.put(t, l, w.remember(found, failed))
+}
+
+// find asks the Finder. It reports whether there was an error.
+func (w *Swarm) find(ctx context.Context, t Target, l *lookup) (failed bool) {
+	for f, err := range w.cfg.Finder.FindPeers(ctx, t) {
 		if err != nil {
 			failed = true
 			w.log.Debug("look up peers", "error", err)
 			continue
 		}
-		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if w.mayDial(a) {
-			l.add(a)
+		f.Addr = netip.AddrPortFrom(f.Addr.Addr().Unmap(), f.Addr.Port())
+		if w.mayDial(f.Addr) {
+			l.add(f)
 		}
 		if l.full() || ctx.Err() != nil {
 			break
 		}
 	}
-	found := l.finish()
-	w.lookups.bySite.put(site, l, w.remember(found, failed))
+	return failed
+}
+
+// findSite takes over what the look-up for a site gives, which all its resources share.
+func (w *Swarm) findSite(ctx context.Context, site string, l *lookup) {
+	all, err := w.lookUp(ctx, Target{Site: site})
+	if err != nil {
+		return // the swarm stops, or the time is over
+	}
+	for seen := 0; ; {
+		more, done, changed := all.after(seen)
+		seen += len(more)
+		for _, f := range more {
+			if !l.full() {
+				l.add(f)
+			}
+		}
+		if done || l.full() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // remember is for how long a result is kept.

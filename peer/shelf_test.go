@@ -115,23 +115,30 @@ func (s *shelf) counts() (opened, closed int) {
 type signposts struct {
 	mu    sync.Mutex
 	sites map[string][]netip.AddrPort
+	exact map[resource.ID][]netip.AddrPort
+	asked []Target
+	vague bool // what it finds for a site was announced for many sites
 	calls int
 	delay time.Duration // before each address
 	err   error
 }
 
-func (f *signposts) FindPeers(ctx context.Context, site string) iter.Seq2[netip.AddrPort, error] {
+func (f *signposts) FindPeers(ctx context.Context, t Target) iter.Seq2[Found, error] {
 	f.mu.Lock()
 	f.calls++
-	addrs, delay, err := f.sites[site], f.delay, f.err
+	f.asked = append(f.asked, t)
+	addrs, delay, err, named := f.sites[t.Site], f.delay, f.err, !f.vague || t.Exact()
+	if t.Exact() {
+		addrs = f.exact[t.ID]
+	}
 	f.mu.Unlock()
-	return func(yield func(netip.AddrPort, error) bool) {
+	return func(yield func(Found, error) bool) {
 		if err != nil {
-			yield(netip.AddrPort{}, err)
+			yield(Found{}, err)
 			return
 		}
 		for _, a := range addrs {
-			if !sleepAfter(ctx, nil, delay) || !yield(a, nil) {
+			if !sleepAfter(ctx, nil, delay) || !yield(Found{a, named}, nil) {
 				return
 			}
 		}

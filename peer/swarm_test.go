@@ -250,8 +250,8 @@ func TestOverLoopback(t *testing.T) {
 // waiting is a Finder that searches for as long as it may, and finds nothing.
 type waiting struct{}
 
-func (waiting) FindPeers(ctx context.Context, _ string) iter.Seq2[netip.AddrPort, error] {
-	return func(func(netip.AddrPort, error) bool) { <-ctx.Done() }
+func (waiting) FindPeers(ctx context.Context, _ Target) iter.Seq2[Found, error] {
+	return func(func(Found, error) bool) { <-ctx.Done() }
 }
 
 // An accepter that fails ends Run, with its error and without leaving anything behind.

@@ -15,6 +15,9 @@ type nodeFlags struct {
 	Bootstrap    []string `placeholder:"HOST:PORT" help:"DHT nodes to join the network by, added to the public ones. May be repeated."`
 	NoBootstrap  bool     `help:"Leave the public DHT nodes out."`
 	Share        string   `enum:"off,group,public" default:"off" placeholder:"off|group|public" help:"Who may have what is provably public of the cache: nobody (off, the default), those with this node's group secret, or everybody."`
+	Level        string   `enum:",bucket,site,exact" default:"" placeholder:"bucket|site|exact" help:"What the DHT is told of what you have or look for: a bucket that the site shares with many others (bucket, the default), the site (site, the default in a group), or large files one by one too (exact). In the public swarm whoever names more names the bucket too."`
+	BucketBits   int      `placeholder:"BITS" help:"Bits of a bucket, 4 to 20: one site in 2^BITS is in it. Default: 10. Those who differ in it do not meet at buckets."`
+	ExactFrom    size     `placeholder:"SIZE" help:"With --level exact: from which size on files are announced one by one. Default: 4MiB."`
 	Map          string   `enum:"auto,off" default:"auto" placeholder:"auto|off" help:"While sharing, ask the gateway to let peers in by UPnP (auto, the default), or not (off)."`
 	Quota        size     `placeholder:"SIZE" help:"Limit of the cache file, like 500MB or 10GiB. Default: what it was the last time, at first 10GiB. With a lower one, what was used least recently is deleted."`
 	AllowPrivate bool     `help:"Let the proxy and the peers reach loopback, private and other special addresses."`
@@ -28,7 +31,8 @@ type nodeFlags struct {
 func (f nodeFlags) config(a *app) node.Config {
 	return node.Config{
 		DataDir: a.common.Data, Listen: f.Listen, DHT: f.DHT, Bootstrap: f.Bootstrap, NoPublicBootstrap: f.NoBootstrap,
-		Share: node.Share(f.Share), NoMapping: f.Map == "off", Quota: int64(f.Quota),
+		Share: node.Share(f.Share), Level: node.Level(f.Level), BucketBits: f.BucketBits, ExactFrom: int64(f.ExactFrom),
+		NoMapping: f.Map == "off", Quota: int64(f.Quota),
 		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, Targeted: f.Targeted, Trust: f.Trust,
 		Version: version(), Logger: a.logger(),
 	}
