@@ -4,7 +4,7 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME ?= 20s
 
-.PHONY: check fmt vet staticcheck lint test fuzz fuzz-ci bench bench-all demo build
+.PHONY: check fmt vet staticcheck lint test fuzz fuzz-ci bench bench-all demo build observe
 
 check: fmt vet staticcheck test demo
 
@@ -60,6 +60,12 @@ bench:
 	$(GO) test -run '^$$' -bench 'Hit|Miss' ./node
 	$(GO) test -run '^$$' -bench 'Fetch1GiB' -benchtime 1x ./peer
 	$(GO) test -run '^$$' -bench 'Commit|WriteLargeBody' -benchtime 1x ./cache
+
+# The figures that docs/privacy.md names: what somebody who watches the DHT makes of it, and
+# whether peers can time what is private.
+observe:
+	$(GO) test -count=1 -run 'TestObserver' -v ./node ./internal/observer
+	$(GO) test -run '^$$' -bench PrivateOrAbsent ./peer
 
 # All benchmarks of all packages.
 bench-all:
