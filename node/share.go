@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/peerproxy/peerproxy/dht"
@@ -124,16 +125,13 @@ func (s *sharing) updateExactLocked(id resource.ID, want bool) {
 	}
 }
 
-// announced counts the sites on offer of which a topic stands in the DHT, as is says.
+// announced counts the sites on offer whose topics all stand in the DHT, as is says.
 func (s *sharing) announced(is func(dht.Topic) bool) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for site := range s.sites {
-		for _, t := range s.levels.sites(site) {
-			if is(t) {
-				n++
-				break
-			}
+		if !slices.ContainsFunc(s.levels.sites(site), func(t dht.Topic) bool { return !is(t) }) {
+			n++
 		}
 	}
 	return n

@@ -236,3 +236,36 @@ func TestDatagramsAtLevelSite(t *testing.T) {
 		})
 	}
 }
+
+// In the public swarm everybody finds everybody, whatever level each has chosen.
+func TestLevelsMeet(t *testing.T) {
+	origin, resolve := serve(t, "www.example.org", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=600")
+		_, _ = io.WriteString(w, "content")
+	})
+	all := []node.Level{node.LevelBucket, node.LevelSite, node.LevelExact}
+	var holders []*node.Node
+	var joins [][]string
+	for _, level := range all {
+		join := hub(t) // a network for each, so that there is nobody else to find
+		a := start(t, func(c *node.Config) {
+			c.Share, c.Level, c.ExactFrom, c.Resolve, c.Bootstrap = node.SharePublic, level, 1, []string{resolve}, join
+		})
+		get(t, client(t, a), "http://www.example.org/page")
+		holders, joins = append(holders, a), append(joins, join)
+	}
+	for _, a := range holders {
+		eventually(t, "the announcement", func() bool { return a.Status().Announced == 1 })
+	}
+	origin.Close()
+	for i, has := range all {
+		for _, wants := range all {
+			e := start(t, func(c *node.Config) {
+				c.Level, c.Resolve, c.Trust, c.Bootstrap = wants, []string{resolve}, []string{holders[i].Addresses().Key}, joins[i]
+			})
+			if resp, text := get(t, client(t, e), "http://www.example.org/page"); text != "content" {
+				t.Errorf("announced at level %s, wanted at level %s: %s", has, wants, resp.Status)
+			}
+		}
+	}
+}

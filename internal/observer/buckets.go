@@ -147,7 +147,7 @@ func ByPages(names []string, bits, visited, loads int) (Pages, error) {
 	if err != nil {
 		return Pages{}, err
 	}
-	const services, people = 1000, 20
+	const services, people = 1000, 10
 	parts := make([]map[int]bool, len(names)) // the buckets of each site's page
 	for site := range names {
 		b := newBrowser(uint64(site), services)

@@ -53,7 +53,7 @@ func TestObserverWeighsBucketBits(t *testing.T) {
 
 // What a bucket does not hide. The figures are bounds of the promise, and not good ones.
 func TestObserverLimitsOfBuckets(t *testing.T) {
-	const visited, loads, people = 50, 5, 500
+	const visited, loads, people = 50, 5, 300
 	names := Dictionary(size)
 	popular, err := ByPopularity(names, bits, visited)
 	if err != nil {
