@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/peerproxy/peerproxy/dht"
@@ -44,7 +45,7 @@ type levels struct {
 	public    bool  // strangers meet: those who name more are to be found by those who name buckets only
 }
 
-// sites lists the topics of a site, that which says most first. In the public swarm the bucket is
+// sites lists the topics of a site. In the public swarm the bucket is
 // always among them: it tells less than the others, and whatever level two strangers have chosen,
 // they meet there.
 func (l levels) sites(site string) []dht.Topic {
@@ -88,24 +89,50 @@ type swarmFinder struct {
 	levels levels
 }
 
-// FindPeers implements peer.Finder. What says most of a target is looked up first; a topic is so
-// under each epoch in which somebody may announce it at the time.
+// FindPeers implements peer.Finder. All topics of a target are looked up side by side, under each epoch in
+// which somebody may announce them at the time: a look-up takes seconds, and the search is short.
 func (f swarmFinder) FindPeers(ctx context.Context, target peer.Target) iter.Seq2[peer.Found, error] {
 	topics := f.levels.sites(target.Site)
 	if target.Exact() {
 		topics = []dht.Topic{f.levels.exact(target.ID)}
 	}
 	return func(yield func(peer.Found, error) bool) {
-		for _, topic := range topics {
-			for _, epoch := range dht.LookupEpochs(time.Now()) {
-				for a, err := range f.dht.FindPeers(ctx, topic.InfoHash(f.secret, epoch)) {
-					if !yield(peer.Found{Addr: a, Named: namesMore(topic)}, err) {
-						return
-					}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		results := f.lookUp(ctx, topics, dht.LookupEpochs(time.Now()))
+		for r := range results {
+			if !yield(r.found, r.err) {
+				cancel()
+				for range results { // until all look-ups have ended
 				}
 			}
 		}
 	}
+}
+
+type found struct {
+	found peer.Found
+	err   error
+}
+
+// lookUp looks all topics up under all epochs. The channel must be read to its end.
+func (f swarmFinder) lookUp(ctx context.Context, topics []dht.Topic, epochs []int64) <-chan found {
+	results := make(chan found)
+	var running sync.WaitGroup
+	for _, topic := range topics {
+		for _, epoch := range epochs {
+			running.Go(func() {
+				for a, err := range f.dht.FindPeers(ctx, topic.InfoHash(f.secret, epoch)) {
+					results <- found{peer.Found{Addr: a, Named: namesMore(topic)}, err}
+				}
+			})
+		}
+	}
+	go func() {
+		running.Wait()
+		close(results)
+	}()
+	return results
 }
 
 // withLevels fills in the level, which is the more private one where strangers take part.

@@ -14,6 +14,8 @@ import (
 const (
 	maxFound     = 64 // addresses that one look-up may give
 	maxFoundNear = 4  // of these, in one public network (IPv4 address, IPv6 /64)
+
+	exactStart = time.Second // of the look-up for a resource, over that for its site
 )
 
 // A Target is what a look-up is for: a site, or one resource of it.
@@ -132,10 +134,11 @@ func (w *Swarm) lookUp(ctx context.Context, t Target) (*lookup, error) {
 func (w *Swarm) search(ctx context.Context, t Target, l *lookup) {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeouts.Lookup)
 	defer cancel()
-	failed := w.find(ctx, t, l)
-	if t.Exact() && !l.full() {
-		w.findSite(ctx, t.Site, l)
+	find := w.find
+	if t.Exact() {
+		find = w.findExact
 	}
+	failed := find(ctx, t, l)
 	found := l.finish()
 	w.lookups.byTarget.put(t, l, w.remember(found, failed))
 }
@@ -156,6 +159,25 @@ func (w *Swarm) find(ctx context.Context, t Target, l *lookup) (failed bool) {
 			break
 		}
 	}
+	return failed
+}
+
+// findExact looks a resource up, and its site when that has ended or takes its time.
+func (w *Swarm) findExact(ctx context.Context, t Target, l *lookup) (failed bool) {
+	var finding sync.WaitGroup
+	ended := make(chan struct{})
+	finding.Go(func() {
+		defer close(ended)
+		failed = w.find(ctx, t, l)
+	})
+	timer := time.NewTimer(exactStart)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
+	w.findSite(ctx, t.Site, l)
+	finding.Wait()
 	return failed
 }
 
