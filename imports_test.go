@@ -32,7 +32,8 @@ var allowed = map[string][]string{
 	"ca":               {},
 	"ca/truststore":    {},
 	"integrity":        {},
-	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control"},
+	"intercept":        {},
+	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control", "intercept", "ca"},
 	"cmd/peerproxy":    {"node", "control", "cache", "ca", "ca/truststore", "resource", "internal/demo"},
 	"internal/addr":    {},
 	// Only tests import it.

@@ -66,36 +66,45 @@ func (p *Proxy) grant(w http.ResponseWriter, r *http.Request) net.Conn {
 	return client
 }
 
-// intercept hands a tunnel to the interceptor. What it does not want after all is
-// tunnelled blindly; the client can then only be told of a failure by the end of the
-// connection.
+// intercept hands a tunnel to the interceptor, and serves what that has opened. What it does not
+// want after all is tunnelled blindly; the client can then only be told of a failure by the
+// end of the connection.
 func (p *Proxy) intercept(w http.ResponseWriter, r *http.Request, authority string) {
 	client := p.grant(w, r)
 	if client == nil {
 		return
 	}
-	defer client.Close()
 	ctx := context.WithoutCancel(r.Context()) // a taken-over connection ends on its own
 	leave, ok := p.tunnels.enter(client)
 	if !ok {
 		return
 	}
-	rest, err := p.cfg.Interceptor.Intercept(ctx, client, authority, p.Trusted())
-	leave()
+	conn, err := p.cfg.Interceptor.Intercept(ctx, client, authority)
 	if err != nil {
 		p.log.Debug("tunnel not intercepted", "err", err, "authority", authority)
 	}
-	if rest == nil {
+	if secure, ok := conn.(opened); ok {
+		p.inside.serve(newInsideConn(secure, client, authority, leave))
 		return
 	}
-	defer rest.Close()
-	upstream, err := p.dialer.DialContext(withVia(ctx, r), "tcp", authority)
+	leave()
+	defer client.Close()
+	if conn != nil {
+		p.tunnelBlindly(withVia(ctx, r), conn, authority)
+	}
+}
+
+// tunnelBlindly joins a client's connection, on which a tunnel has been granted, with one to
+// its destination.
+func (p *Proxy) tunnelBlindly(ctx context.Context, client net.Conn, authority string) {
+	defer client.Close()
+	upstream, err := p.dialer.DialContext(ctx, "tcp", authority)
 	if err != nil {
 		p.log.Debug("tunnel not opened", "err", err, "authority", authority)
 		return
 	}
 	defer upstream.Close()
-	p.tunnels.run(rest, upstream, p.cfg.Idle)
+	p.tunnels.run(client, upstream, p.cfg.Idle)
 }
 
 // hijack takes the client's connection over, without net/http's deadlines.

@@ -92,8 +92,12 @@ func reset(w http.ResponseWriter) {
 	if read, ok := conn.(*earlyConn); ok {
 		conn = read.Conn
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
+	switch conn := conn.(type) {
+	case *insideConn:
+		conn.abort()
+		return
+	case *net.TCPConn:
+		_ = conn.SetLinger(0)
 	}
 	_ = conn.Close()
 }

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -32,6 +30,8 @@ var (
 	errIncomplete   = errors.New("proxy: the content of the answer breaks off")
 	errSurplus      = errors.New("proxy: more came than the answer")
 	errLongField    = errors.New("proxy: one field is too long")
+	errNested       = errors.New("proxy: CONNECT inside of a tunnel")
+	errMisdirected  = errors.New("proxy: request for another site than that of its connection")
 	errNoHijack     = errors.New("proxy: connection cannot become a tunnel")
 	errNoLocalPage  = errors.New("proxy: no such page of the proxy itself")
 	errLocalMethod  = errors.New("proxy: method is not for a page of the proxy itself")
@@ -72,9 +72,6 @@ var (
 	failedUnroutable = failure{502, "destination_ip_unroutable", "The site cannot be reached", "There is no way through the network to the site. This machine may be offline."}
 	failedConnect    = failure{504, "connection_timeout", "The site did not answer", "No connection to the site came about in time."}
 	failedTerminated = failure{502, "connection_terminated", "The connection broke off", "The connection to the site ended before it had answered."}
-	failedCert       = failure{502, "tls_certificate_error", "The site could not prove who it is", "Its certificate is not valid for this name, has expired, or was not issued by a trusted authority."}
-	failedTLS        = failure{502, "tls_protocol_error", "No secure connection came about", "The site and this proxy did not agree on a secure connection."}
-	failedTLSAlert   = failure{502, "tls_alert_received", "No secure connection came about", "The site turned the secure connection down."}
 	failedTimeout    = failure{504, "http_response_timeout", "Nobody answered in time", "The site was silent for too long."}
 	failedProtocol   = failure{502, "http_protocol_error", "The site's answer makes no sense", "What the site sent is not valid HTTP."}
 	failedHeaders    = failure{502, "http_response_header_section_size", "The site's answer is too large", "The header fields of the answer are larger than this proxy accepts."}
@@ -114,6 +111,8 @@ var ownFailures = []struct {
 	{errNoLocalPage, failure{404, "", "There is no such page", "Addresses below /.well-known/peerproxy/ are answered by the proxy itself, and it has nothing here."}},
 	{errLocalMethod, failure{405, "", "Not possible here", "This page of the proxy can be looked at, and its form be sent."}},
 	{errBadConsent, failure{403, "", "This is not a valid answer", "The page that asked is too old, or the answer did not come from it. Go back to the page that you wanted to see, and try again."}},
+	{errNested, failure{400, "http_request_error", "No tunnel within a tunnel", "A connection to a site cannot become a tunnel to another one."}},
+	{errMisdirected, failure{421, "http_request_error", "This connection leads to another site", "The request names another site, or another port, than the one that the secure connection was opened for. It belongs on a connection of its own."}},
 	{errNoHijack, failure{501, "http_request_error", "No tunnel possible", "This kind of connection cannot become a tunnel."}},
 	{errClosed, failure{503, "proxy_internal_error", "The proxy is stopping", "Try again when it has started anew."}},
 }
@@ -147,28 +146,6 @@ func explainDNS(err error) (failure, bool) {
 		return failedDNSTimeout, true
 	}
 	return failedDNS, true
-}
-
-func explainTLS(err error) (failure, bool) {
-	var (
-		verification *tls.CertificateVerificationError
-		record       tls.RecordHeaderError
-		alert        tls.AlertError
-		unknown      x509.UnknownAuthorityError
-		hostname     x509.HostnameError
-		invalid      x509.CertificateInvalidError
-		op           *net.OpError
-	)
-	switch {
-	case errors.As(err, &verification), errors.As(err, &unknown), errors.As(err, &hostname), errors.As(err, &invalid):
-		return failedCert, true
-	case errors.As(err, &alert), errors.As(err, &op) && op.Op == "remote error":
-		return failedTLSAlert, true
-	case errors.As(err, &record), strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "TLS handshake"),
-		strings.Contains(err.Error(), "HTTP response to HTTPS client"):
-		return failedTLS, true
-	}
-	return failure{}, false
 }
 
 func explainSocket(err error) (failure, bool) {

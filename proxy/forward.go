@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,12 +21,12 @@ type transports struct {
 	asking *http.Transport // that asks the upstream; nil = there is none, or it is not for HTTP
 }
 
-func newTransports(d *Dialer, idle time.Duration) *transports {
-	t := &transports{dialer: d, direct: newTransport(d, idle)}
+func newTransports(d *Dialer, idle time.Duration, roots *x509.CertPool) *transports {
+	t := &transports{dialer: d, direct: newTransport(d, idle, roots)}
 	if d.Upstream == nil || d.Upstream.scheme == "socks5" {
 		return t
 	}
-	t.asking = newTransport(d, idle)
+	t.asking = newTransport(d, idle, roots)
 	// The Dialer brings about TLS to the upstream, so that the scheme here is always http.
 	t.asking.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: d.Upstream.address, User: d.Upstream.user})
 	t.asking.DialContext = recorded(func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialUpstream(ctx) }, idle)

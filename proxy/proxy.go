@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -39,6 +40,8 @@ type Config struct {
 	Auth func(user, password string) bool
 	// Interceptor may look into tunnels; nil = all are blind.
 	Interceptor Interceptor
+	// RootCAs vouch for origins; nil = those of the system. Transport has its own.
+	RootCAs *x509.CertPool
 
 	// Sites says what the user wants to be different for some sites.
 	Sites SitePolicies
@@ -101,6 +104,7 @@ type Proxy struct {
 	health    *health
 	flights   *flights
 	tunnels   *tunnels
+	inside    *inside // of tunnels
 	storing   storing
 	consents  *expiring      // sites whose copies the user wants to see without proof
 	shown     sandboxedPages // hosts whose pages are shown as copies
@@ -123,20 +127,22 @@ func New(cfg Config) (*Proxy, error) {
 		demands: newDemands(), readAlong: newExpiring(cfg.Now),
 	}
 	_, _ = rand.Read(p.secret[:]) // never fails
+	p.inside = p.newInside()
 	dialer := *cfg.Dialer
 	dialer.own, dialer.via = p.own.has, p.viaName
 	p.dialer, p.closeIdle = &dialer, func() {}
 	if p.transport == nil {
-		made := newTransports(p.dialer, cfg.Idle)
+		made := newTransports(p.dialer, cfg.Idle, cfg.RootCAs)
 		p.transport, p.ownedPool, p.closeIdle = hopFields{made}, made.direct, made.CloseIdleConnections
 	}
 	return p, nil
 }
 
 // newTransport is net/http's, so set that bodies stay as they were sent.
-func newTransport(d *Dialer, idle time.Duration) *http.Transport {
+func newTransport(d *Dialer, idle time.Duration, roots *x509.CertPool) *http.Transport {
 	t := &http.Transport{
 		DialContext:            recorded(d.DialContext, idle),
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    16,
@@ -160,6 +166,7 @@ func newTransport(d *Dialer, idle time.Duration) *http.Transport {
 func (p *Proxy) Close() error {
 	p.storing.closing()
 	p.tunnels.close()
+	p.inside.close()
 	p.flights.close()
 	p.storing.closed()
 	p.closeIdle()
@@ -168,17 +175,23 @@ func (p *Proxy) Close() error {
 
 // ServeHTTP answers a request to the proxy. It panics with http.ErrAbortHandler if
 // the answer breaks off, as net/http wants it, so that the client notices.
-func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.authorized(r)) }
-
-// Trusted returns a handler that is the proxy without its question for credentials:
-// for requests from within this process, and from inside of tunnels that had theirs.
-func (p *Proxy) Trusted() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, true) })
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var refused error
+	if !p.authorized(r) {
+		refused = errCredentials
+	}
+	p.serve(w, r, refused)
 }
 
-// serve answers a request of a client that may or may not use the proxy, and ends what
-// it may still be sending.
-func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, authorized bool) {
+// Trusted returns a handler that is the proxy without its question for credentials:
+// for requests from within this process.
+func (p *Proxy) Trusted() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, nil) })
+}
+
+// serve answers a request, by a refusal if there is a reason for one, and ends what the
+// client may still be sending.
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, refused error) {
 	closeForOld(w.Header(), r)
 	whole := false
 	defer func() {
@@ -187,22 +200,22 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, authorized bool) {
 		}
 	}()
 	if r.ContentLength == 0 || r.Method == http.MethodConnect {
-		p.dispatch(w, r, authorized)
+		p.dispatch(w, r, refused)
 	} else {
 		u, r := p.takeUpload(w, r)
 		defer u.stop() // also if the answer breaks off
-		p.dispatch(w, r, authorized)
+		p.dispatch(w, r, refused)
 		u.stop()
 		p.linger(w, u)
 	}
 	whole = true
 }
 
-func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request, authorized bool) {
+func (p *Proxy) dispatch(w http.ResponseWriter, r *http.Request, refused error) {
 	hops, err := hopsLeft(r)
 	switch {
-	case !authorized:
-		p.refuse(w, r, errCredentials)
+	case refused != nil:
+		p.refuse(w, r, refused)
 	case err != nil:
 		p.refuse(w, r, err)
 	case hops == endsHere: // even in a circle: that is what it is for
@@ -250,9 +263,12 @@ type Interceptor interface {
 	// Wants reports whether a tunnel to a host and port is to be looked into. If not,
 	// it is blind, and the client learns at once if the host can't be reached.
 	Wants(authority string) bool
-	// Intercept serves the client's connection, on which the tunnel has been
-	// granted, until it ends, passing requests with absolute URLs to h. If what comes is
-	// nothing to look into, it returns a connection that yields all that the client
-	// sent, to be tunnelled blindly; else nil.
-	Intercept(ctx context.Context, client net.Conn, authority string, h http.Handler) (net.Conn, error)
+	// Intercept looks at the client's side of a tunnel, which has been granted. If it
+	// is to be looked into, it brings about TLS with the client, and returns a
+	// connection that has the method ConnectionState of [tls.Conn]: that says what the site is called
+	// (ServerName, or else the authority's host) and whether HTTP/2 is spoken. If not,
+	// it returns a connection that yields all that the client has sent, to be
+	// tunnelled blindly. With an error it returns nil, and the client's connection ends.
+	// When client is closed, it has to return soon.
+	Intercept(ctx context.Context, client net.Conn, authority string) (net.Conn, error)
 }

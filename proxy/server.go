@@ -57,9 +57,12 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 		p.storing.closing()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
+		var inside sync.WaitGroup
+		inside.Go(func() { p.inside.shutdown(grace) })
 		if server.Shutdown(grace) != nil {
 			_ = server.Close()
 		}
+		inside.Wait()
 		err = <-failed
 	}
 	_ = p.Close()

@@ -285,62 +285,6 @@ func TestOtherUpgradesAreIgnored(t *testing.T) {
 	}
 }
 
-// interceptor is an Interceptor as two functions.
-type interceptor struct {
-	wants func(string) bool
-	serve func(net.Conn, http.Handler) (net.Conn, error)
-}
-
-func (i interceptor) Wants(authority string) bool { return i.wants(authority) }
-func (i interceptor) Intercept(_ context.Context, c net.Conn, _ string, h http.Handler) (net.Conn, error) {
-	return i.serve(c, h)
-}
-
-func TestInterceptor(t *testing.T) {
-	served := make(chan struct{}, 1)
-	l := newLab(t, fixed("inside", "max-age=60"), func(c *Config) {
-		c.Auth = func(string, string) bool { return true }
-		c.Interceptor = interceptor{
-			wants: func(authority string) bool { return strings.HasSuffix(authority, ":80") },
-			serve: func(c net.Conn, h http.Handler) (net.Conn, error) {
-				br := bufio.NewReader(c)
-				first, _ := br.Peek(1)
-				if first[0] == 'X' { // nothing for us
-					early, _ := br.Peek(br.Buffered())
-					return &earlyConn{Conn: c, early: early}, nil
-				}
-				r, err := http.ReadRequest(br)
-				if err != nil {
-					return nil, err
-				}
-				r.URL = &url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path}
-				w := httptest.NewRecorder()
-				h.ServeHTTP(w, r)
-				err = w.Result().Write(c)
-				served <- struct{}{}
-				return nil, err
-			},
-		}
-	})
-	l.proxy.cfg.Auth = nil
-	conn, br, _ := l.connectTo("www.example.com:80", "")
-	fmt.Fprint(conn, "GET /i HTTP/1.1\r\nHost: www.example.com\r\n\r\n")
-	res, err := http.ReadResponse(br, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text, _ := io.ReadAll(res.Body); string(text) != "inside" || res.Header.Get("Cache-Status") == "" {
-		t.Errorf("%q %v", text, res.Header)
-	}
-	<-served
-	// What is no HTTP goes through as it is; here it meets an HTTP server.
-	conn, br, _ = l.connectTo("www.example.com:80", "")
-	fmt.Fprint(conn, "X\r\n\r\n")
-	if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 400 {
-		t.Errorf("%v %v", res, err)
-	}
-}
-
 // A writer that can't be taken over (HTTP/2) gets an answer.
 func TestNoHijack(t *testing.T) {
 	l := newLab(t, nil, nil)
