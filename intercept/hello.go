@@ -29,7 +29,12 @@ type helloConn struct {
 	held []byte           // was read, and is still to be yielded
 	leaf *tls.Certificate // for the handshake
 	told bool             // the client was shown the leaf
+
+	reply []byte // how the client has answered to that, as far as maxReply
 }
+
+// maxReply bounds what is kept of an answer: as much as a plain alert takes.
+const maxReply = 16
 
 // Read implements net.Conn.
 func (c *helloConn) Read(p []byte) (int, error) {
@@ -40,7 +45,11 @@ func (c *helloConn) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	if c.told && len(c.reply) < maxReply {
+		c.reply = append(c.reply, p[:min(n, maxReply-len(c.reply))]...)
+	}
+	return n, err
 }
 
 // CloseWrite ends the sending direction, if the connection can do that.

@@ -52,6 +52,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// protocols are those that are opened (RFC 7301 section 6), the best first.
+var protocols = []string{"h2", "http/1.1", "http/1.0"}
+
 // Interceptor looks into tunnels. It is safe for concurrent use.
 type Interceptor struct {
 	cfg    Config
@@ -67,7 +70,7 @@ func New(cfg Config) *Interceptor {
 		cfg: cfg, leaves: newLeaves(cfg.Issue, cfg.MaxLeaves, cfg.Now), bypass: newBypass(cfg),
 		tls: &tls.Config{
 			MinVersion: tls.VersionTLS12,
-			NextProtos: []string{"h2", "http/1.1"},
+			NextProtos: protocols,
 			GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				return hello.Conn.(*helloConn).shown()
 			},
@@ -130,7 +133,7 @@ func speaksHTTP(offered []string, port string) bool {
 	if len(offered) == 0 {
 		return port == "443" || port == "8443"
 	}
-	return slices.Contains(offered, "h2") || slices.Contains(offered, "http/1.1")
+	return slices.ContainsFunc(offered, func(p string) bool { return slices.Contains(protocols, p) })
 }
 
 func upToDate(versions []uint16) bool {
@@ -145,7 +148,7 @@ func (i *Interceptor) handshake(ctx context.Context, conn *helloConn, name strin
 		return &watched{Conn: secure, name: name, bypass: i.bypass, since: i.cfg.Now()}, nil
 	}
 	switch {
-	case refusal(err):
+	case refusal(err), refusedInPlain(conn.reply):
 		i.bypass.refused(name)
 	case conn.told && hungUp(err):
 		i.bypass.left(name)

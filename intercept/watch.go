@@ -1,6 +1,7 @@
 package intercept
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -52,7 +53,20 @@ func refusal(err error) bool {
 	if !number.CanUint() {
 		return false
 	}
-	switch number.Uint() {
+	return refuses(number.Uint())
+}
+
+// refusedInPlain finds such an alert in the bytes that a client has sent when it was shown the
+// certificate. OpenSSL sends it in the clear there, which crypto/tls can't read, perhaps behind the record
+// change_cipher_spec (RFC 8446 appendix D.4).
+func refusedInPlain(reply []byte) bool {
+	reply = bytes.TrimPrefix(reply, []byte{20, 3, 3, 0, 1, 1})
+	return len(reply) >= 7 && reply[0] == 21 && reply[1] == 3 && reply[3] == 0 && reply[4] == 2 && refuses(uint64(reply[6]))
+}
+
+// refuses reports whether an alert is about the certificate.
+func refuses(alert uint64) bool {
+	switch alert {
 	case 42, // bad_certificate
 		43,  // unsupported_certificate
 		44,  // certificate_revoked

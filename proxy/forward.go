@@ -38,6 +38,9 @@ func newTransports(d *Dialer, idle time.Duration, roots *x509.CertPool) *transpo
 // RoundTrip sends a request.
 func (t *transports) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !t.asks(r) {
+		if r.Header["Upgrade"] != nil { // which HTTP/2 does not have
+			r = r.WithContext(onlyHTTP1(r.Context()))
+		}
 		return t.direct.RoundTrip(r)
 	}
 	if _, err := t.dialer.upstreamTarget(hostPort(r.URL)); err != nil {

@@ -13,6 +13,14 @@ const handshakeTime = 10 * time.Second
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
+type onlyHTTP1Key struct{}
+
+// onlyHTTP1 returns a context for requests whose connection must not speak HTTP/2. net/http keeps
+// those connections apart, but leaves it to the dialler to bring them about.
+func onlyHTTP1(ctx context.Context) context.Context {
+	return context.WithValue(ctx, onlyHTTP1Key{}, true)
+}
+
 // recorded makes connections whose responses are watched.
 func recorded(dial dialFunc, idle time.Duration) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -37,6 +45,9 @@ func recordedTLS(dial dialFunc, idle time.Duration, config func() *tls.Config) d
 		settings := config().Clone()
 		if settings.ServerName == "" {
 			settings.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		if only, _ := ctx.Value(onlyHTTP1Key{}).(bool); only {
+			settings.NextProtos = []string{"http/1.1"}
 		}
 		secure := tls.Client(conn, settings)
 		if err := secure.HandshakeContext(ctx); err != nil {

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,11 +23,12 @@ func newTunnels() *tunnels { return &tunnels{open: map[io.Closer]struct{}{}} }
 // the connection, when the proxy is closing.
 func (t *tunnels) enter(c io.Closer) (leave func(), ok bool) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.closed {
+		t.mu.Unlock()
 		_ = c.Close()
 		return nil, false
 	}
+	defer t.mu.Unlock()
 	t.open[c] = struct{}{}
 	t.wg.Add(1)
 	return func() {
@@ -40,10 +43,11 @@ func (t *tunnels) enter(c io.Closer) (leave func(), ok bool) {
 func (t *tunnels) close() {
 	t.mu.Lock()
 	t.closed = true
-	for c := range t.open {
+	open := slices.Collect(maps.Keys(t.open))
+	t.mu.Unlock()
+	for _, c := range open { // which may leave another one
 		_ = c.Close()
 	}
-	t.mu.Unlock()
 	t.wg.Wait()
 }
 
