@@ -21,6 +21,7 @@ type Status struct {
 	DHT       string     `json:"dht"`              // address of the DHT node
 	DHTNodes  int        `json:"dht_nodes"`        // nodes in the routing tables
 	DHTReady  bool       `json:"dht_ready"`        // the first bootstrap has ended
+	HTTPS     HTTPS      `json:"https"`
 	Cache     CacheStats `json:"cache"`
 }
 

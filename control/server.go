@@ -19,6 +19,10 @@ type Config struct {
 	Store *cache.Store
 	// Status describes the node. nil: there is none, only its file.
 	Status func() Status
+	// Bypassed lists the hosts whose tunnels are not looked into, and Unbypass takes one off
+	// that list if it can. nil: there is no node.
+	Bypassed func() []Bypassed
+	Unbypass func(host string) bool
 	// Policy is the one that the node decides by.
 	Policy httpcache.Policy
 	// Fetch answers r, a request for an absolute URL, from the given source, and explains its
@@ -46,6 +50,10 @@ func Handler(cfg Config) http.Handler {
 	mux.HandleFunc("POST /verify", s.verify)
 	if cfg.Status != nil {
 		mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.status()) })
+	}
+	if cfg.Bypassed != nil && cfg.Unbypass != nil {
+		mux.HandleFunc("GET /bypass", s.bypassed)
+		mux.HandleFunc("DELETE /bypass", s.unbypass)
 	}
 	if cfg.Fetch != nil {
 		mux.HandleFunc("GET /get", s.get)

@@ -144,6 +144,17 @@ func (i *Interceptor) Bypassed() []Entry {
 	return all
 }
 
+// Renew is to be called when Issue has another authority: certificates that are kept are dropped, and
+// hosts that were found to refuse them get another chance.
+func (i *Interceptor) Renew() {
+	i.leaves.clear()
+	i.bypass.mu.Lock()
+	defer i.bypass.mu.Unlock()
+	clear(i.bypass.refusal)
+	clear(i.bypass.leaving)
+	i.bypass.order.Init()
+}
+
 // Forget takes a host from those that were found; false = it was not among them.
 func (i *Interceptor) Forget(host string) bool {
 	b := i.bypass

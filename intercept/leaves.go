@@ -23,6 +23,7 @@ type leaves struct {
 	mu     sync.Mutex
 	byName map[string]*list.Element // of *leaf
 	order  *list.List               // used last in front
+	age    int                      // how often clear was called
 	making map[string]*making
 }
 
@@ -35,6 +36,7 @@ type leaf struct {
 
 // making is an issue under way.
 type making struct {
+	age  int           // of the keeper when it began
 	done chan struct{} // closed when the rest is set
 	cert *tls.Certificate
 	err  error
@@ -87,7 +89,7 @@ func (l *leaves) begin(name string) (cert *tls.Certificate, other, mine *making)
 	if other = l.making[name]; other != nil {
 		return nil, other, nil
 	}
-	mine = &making{done: make(chan struct{})}
+	mine = &making{age: l.age, done: make(chan struct{})}
 	l.making[name] = mine
 	return nil, nil, mine
 }
@@ -109,7 +111,7 @@ func (l *leaves) make(ctx context.Context, name string, m *making) (*tls.Certifi
 	m.err = errors.New("certificate was not issued") // if issue panics
 	made, err := l.issue(name)
 	if err == nil {
-		err = l.keep(name, made)
+		err = l.keep(name, made, m.age)
 	}
 	if err != nil {
 		m.err = fmt.Errorf("certificate: %w", err)
@@ -119,8 +121,9 @@ func (l *leaves) make(ctx context.Context, name string, m *making) (*tls.Certifi
 	return made, nil
 }
 
-// keep keeps a certificate until three quarters of its time are over.
-func (l *leaves) keep(name string, made *tls.Certificate) error {
+// keep keeps a certificate until three quarters of its time are over, unless those of its age
+// were dropped meanwhile.
+func (l *leaves) keep(name string, made *tls.Certificate, age int) error {
 	if made == nil || len(made.Certificate) == 0 {
 		return errors.New("nothing was issued")
 	}
@@ -134,6 +137,9 @@ func (l *leaves) keep(name string, made *tls.Certificate) error {
 	life := parsed.NotAfter.Sub(parsed.NotBefore)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if age != l.age {
+		return nil
+	}
 	l.byName[name] = l.order.PushFront(&leaf{name, made, parsed.NotBefore, parsed.NotAfter.Add(-life / 4)})
 	for l.order.Len() > l.max {
 		l.dropLocked(l.order.Back())
@@ -146,8 +152,11 @@ func (l *leaves) dropLocked(e *list.Element) {
 	delete(l.byName, e.Value.(*leaf).name)
 }
 
-func (l *leaves) len() int {
+// clear drops all.
+func (l *leaves) clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.order.Len()
+	l.age++
+	clear(l.byName)
+	l.order.Init()
 }

@@ -2,6 +2,7 @@ package intercept_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/pem"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/peerproxy/peerproxy/intercept"
 	"github.com/peerproxy/peerproxy/proxy"
@@ -60,15 +62,16 @@ func onStage(t *testing.T, origins map[string]*httptest.Server) *stage {
 			dialer.Resolve = append(dialer.Resolve, proxy.Resolve{Host: host, Port: port, Addr: netip.MustParseAddrPort(origin.Listener.Addr().String())})
 		}
 	}
-	p, err := proxy.New(proxy.Config{Dialer: dialer, Interceptor: s.i, RootCAs: s.site.pool()})
-	if err != nil {
-		t.Fatal(err)
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.proxy = l.Addr().String()
+	dialer.Resolve = append(dialer.Resolve, proxy.Resolve{Host: "loop.example", Port: 443, Addr: netip.MustParseAddrPort(s.proxy)})
+	p, err := proxy.New(proxy.Config{Dialer: dialer, Interceptor: s.i, RootCAs: s.site.pool()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(ctx, l) }()
@@ -216,6 +219,15 @@ func TestPrivateAddress(t *testing.T) {
 	}
 }
 
+// A site that is the proxy itself is found out in tunnels too.
+func TestLoop(t *testing.T) {
+	s := onStage(t, nil)
+	res, _ := s.get(s.client(true), "https://loop.example/")
+	if res.StatusCode != 508 || !strings.Contains(res.Header.Get("Proxy-Status"), "proxy_loop_detected") {
+		t.Errorf("%d %v", res.StatusCode, res.Header)
+	}
+}
+
 // echoing is a site that changes to WebSocket, and then repeats what comes.
 func echoing() *httptest.Server {
 	return httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -284,6 +296,32 @@ func TestNoExtendedConnect(t *testing.T) {
 	}
 	if v, ok := settings.Value(http2.SettingMaxHeaderListSize); !ok || v > 1<<20 {
 		t.Errorf("fields are not bounded: %d, %v", v, ok)
+	}
+	ask := func(stream uint32, fields ...string) {
+		var block bytes.Buffer
+		encoder := hpack.NewEncoder(&block)
+		for i := 0; i < len(fields); i += 2 {
+			_ = encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+		}
+		if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: fields[1] == "GET"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(1, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "https", ":authority", "www.example.com", ":path", "/")
+	ask(3, ":method", "GET", ":scheme", "https", ":authority", "www.example.com", ":path", "/")
+	for refused, answered := false, false; !refused || !answered; {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch frame := frame.(type) {
+		case *http2.RSTStreamFrame:
+			refused = frame.StreamID == 1
+		case *http2.HeadersFrame:
+			answered = answered || frame.StreamID == 3
+		case *http2.GoAwayFrame:
+			t.Fatal("the connection ends")
+		}
 	}
 }
 

@@ -57,6 +57,11 @@ type Config struct {
 	Upstream string // URL of a proxy that origins are reached through; "" is none
 	DoH      string // URL of the DNS-over-HTTPS server that origins' names are looked up with; "" asks the system
 
+	UpstreamCA []string // PEM files of authorities that count beside the system's, for origins, Upstream and DoH
+
+	Intercept Intercept
+	Bypass    []string // hosts whose HTTPS is not looked into: HOST, *.DOMAIN, either with :PORT
+
 	Targeted []string // fields like CDN-Cache-Control that count before Cache-Control, strongest first (RFC 9213)
 
 	Trust []string // node keys whose copies are taken, or "any"
@@ -108,7 +113,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c, errors.Join(c.checkAddresses(), c.checkTargeted())
+	return c, errors.Join(c.checkAddresses(), c.checkTargeted(), c.checkIntercept())
 }
 
 // checkAddresses finds what is misspelt before anything is opened.

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/peerproxy/peerproxy/control"
 	"github.com/peerproxy/peerproxy/dht"
 	"github.com/peerproxy/peerproxy/httpcache"
+	"github.com/peerproxy/peerproxy/intercept"
 	"github.com/peerproxy/peerproxy/internal/addr"
 	"github.com/peerproxy/peerproxy/listener"
 	"github.com/peerproxy/peerproxy/listener/portmap"
@@ -48,6 +50,10 @@ type Node struct {
 	swarm     *peer.Swarm
 	proxy     *proxy.Proxy
 
+	interceptor *intercept.Interceptor // nil: tunnels are not looked into
+	authority   *authority             // for it
+	roots       *x509.CertPool         // nil: those of the system
+
 	proxySocket   net.Listener
 	controlSocket net.Listener
 
@@ -72,7 +78,7 @@ func New(cfg Config) (_ *Node, err error) {
 			err = errors.Join(err, n.close())
 		}
 	}()
-	for _, open := range []func() error{n.readSettings, n.openFiles, n.openPeerSocket, n.openDHT, n.openSwarm, n.openProxy, n.openControl} {
+	for _, open := range []func() error{n.readSettings, n.openFiles, n.openPeerSocket, n.openDHT, n.openSwarm, n.openInterceptor, n.openProxy, n.openControl} {
 		if err := open(); err != nil {
 			return nil, err
 		}
@@ -88,7 +94,10 @@ func (n *Node) readSettings() (err error) {
 	if n.auth, err = proxyAuth(n.cfg.ProxyAuth); err != nil {
 		return err
 	}
-	if n.dialer, err = n.cfg.dialer(); err != nil {
+	if n.roots, err = n.cfg.roots(); err != nil {
+		return err
+	}
+	if n.dialer, err = n.cfg.dialer(n.roots); err != nil {
 		return err
 	}
 	if n.dialer.DoH != nil {
@@ -301,7 +310,7 @@ func (n *Node) Status() control.Status {
 		Version: n.cfg.Version, Key: a.Key, Started: n.started,
 		Proxy: a.Proxy, Peer: a.Peer, Mapping: n.listener.Mapping(),
 		Share: string(n.cfg.Share), Shared: n.catalog.Len(), Announced: n.sharing.announced(n.rotation.Announced),
-		Peers: len(n.swarm.Status().Sessions), DHT: a.DHT, DHTReady: nodes.Ready,
+		Peers: len(n.swarm.Status().Sessions), DHT: a.DHT, DHTReady: nodes.Ready, HTTPS: n.HTTPS(),
 	}
 	if external, ok := n.listener.External(); ok {
 		s.External = external.String()

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,9 +19,9 @@ func keyFile(dataDir string) string   { return filepath.Join(dataDir, "node.key"
 func nodesFile(dataDir string) string { return filepath.Join(dataDir, "dht.nodes") }
 
 // dialer opens connections to origins as the configuration says.
-func (c Config) dialer() (_ *proxy.Dialer, err error) {
+func (c Config) dialer(roots *x509.CertPool) (_ *proxy.Dialer, err error) {
 	dialer := &proxy.Dialer{AllowPrivate: c.AllowPrivate}
-	if dialer.Upstream, err = c.upstream(); err != nil {
+	if dialer.Upstream, err = c.upstream(roots); err != nil {
 		return nil, err
 	}
 	for _, text := range c.Resolve {
@@ -30,14 +31,17 @@ func (c Config) dialer() (_ *proxy.Dialer, err error) {
 		}
 		dialer.Resolve = append(dialer.Resolve, rule)
 	}
-	dialer.DoH, err = c.doh()
+	dialer.DoH, err = c.doh(roots)
 	return dialer, err
 }
 
 func (n *Node) openProxy() (err error) {
 	cfg := proxy.Config{
 		Store: proxyStore{n.store}, MaxBody: n.store.MaxBody(), Signer: n.identity, Dialer: n.dialer,
-		Policy: n.policy(), Stored: n.stored, Auth: n.auth, Logger: n.cfg.Logger,
+		Policy: n.policy(), Stored: n.stored, Auth: n.auth, RootCAs: n.roots, Logger: n.cfg.Logger,
+	}
+	if n.interceptor != nil {
+		cfg.Interceptor = n.interceptor
 	}
 	if len(n.cfg.Trust) > 0 { // asking tells peers what is wanted: not for copies that would be refused
 		cfg.Peers = n.swarm

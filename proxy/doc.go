@@ -5,7 +5,8 @@
 // # Model
 //
 // A request arrives in absolute form (RFC 9112 section 3.2.2), as CONNECT or as an
-// upgrade. Tunnels and upgrades are copied blindly. GET and HEAD go the way of the
+// upgrade. Tunnels and upgrades are copied blindly; what an [Interceptor] has opened is served like
+// the front door, for one site. GET and HEAD go the way of the
 // cache:
 //
 //	store ── fresh ─────────────────────────────────▶ client
@@ -24,7 +25,7 @@
 // By file: cachepath.go decides whether what is stored answers a request, asking.go what the
 // origin is asked, ride.go and flight.go who waits for which answer, race.go whom to
 // ask, outcome.go what an answer means, join.go how it is joined with what is stored, deliver.go what
-// the client gets, parts.go and stream.go how that is written.
+// the client gets, parts.go and stream.go how that is written; connect.go and inside.go are about tunnels.
 //
 // # Guarantees
 //
@@ -44,6 +45,10 @@
 //     stored when all of its bytes have come.
 //   - A response all of which has come is found by the next request, even if the store has
 //     not finished with it: a request waits for that, 200 ms at most.
+//   - A site that can't prove by its certificate who it is has failed: nothing of it is
+//     passed on, and the page says what is wrong. There is no way to ignore it.
+//   - In an opened tunnel only the site is asked for whose name the client was shown a
+//     certificate; requests for others are answered by 421.
 //   - Hop-by-hop fields, fields that Connection names and credentials for the proxy
 //     are not forwarded. Requests that come back are answered by 508.
 //   - Special addresses are refused when they are dialled ([Dialer]), after the

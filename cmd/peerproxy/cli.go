@@ -20,6 +20,7 @@ type cli struct {
 	Serve  serveCmd  `cmd:"" help:"Run a node: the proxy for a browser, and a peer for others."`
 	Get    getCmd    `cmd:"" help:"Fetch one URL through the running node, or through one started for it."`
 	Cache  cacheCmd  `cmd:"" help:"Look into the cache of a running node, or into the file of a stopped one."`
+	Bypass bypassCmd `cmd:"" help:"See which hosts' HTTPS the running node does not look into."`
 	Status statusCmd `cmd:"" help:"Say how the running node is doing."`
 	CA     caCmd     `cmd:"" name:"ca" help:"The certificate authority of this machine, for looking into HTTPS."`
 	Demo   demoCmd   `cmd:"" help:"Show on this machine alone how a site outlives its server."`

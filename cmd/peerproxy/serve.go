@@ -24,6 +24,7 @@ type nodeFlags struct {
 	Resolve      []string `placeholder:"HOST:PORT:ADDR:PORT" sep:"none" help:"Connect to ADDR:PORT for HOST:PORT, and count HOST as public. May be repeated."`
 	Upstream     string   `placeholder:"URL" help:"Reach origins through another proxy: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT. It looks their names up. Peers and the DHT are spoken to directly. What comes through it is not shared. A password belongs in the configuration file, or others see it in the list of processes."`
 	DoH          string   `name:"doh" placeholder:"URL" help:"Look the names of origins up by DNS over HTTPS at this server (https://HOST/PATH) and nowhere else."`
+	UpstreamCA   []string `name:"upstream-ca" sep:"none" placeholder:"FILE" help:"Let the certificate authorities in this PEM file vouch for origins (and for an https:// upstream and the DNS-over-HTTPS server) beside the system's. May be repeated."`
 	Targeted     []string `placeholder:"FIELD" help:"Obey this field for a kind of caches before Cache-Control (RFC 9213), such as CDN-Cache-Control. May be repeated, strongest first."`
 	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take when an origin fails: those signed by these node keys, or by any key (any). Without it peers are not asked. May be repeated."`
 }
@@ -33,30 +34,33 @@ func (f nodeFlags) config(a *app) node.Config {
 		DataDir: a.common.Data, Listen: f.Listen, DHT: f.DHT, Bootstrap: f.Bootstrap, NoPublicBootstrap: f.NoBootstrap,
 		Share: node.Share(f.Share), Level: node.Level(f.Level), BucketBits: f.BucketBits, ExactFrom: int64(f.ExactFrom),
 		NoMapping: f.Map == "off", Quota: int64(f.Quota),
-		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, Targeted: f.Targeted, Trust: f.Trust,
+		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, UpstreamCA: f.UpstreamCA, Targeted: f.Targeted, Trust: f.Trust,
 		Version: version(), Logger: a.logger(),
 	}
 }
 
 type serveCmd struct {
 	nodeFlags
-	Proxy     string `placeholder:"ADDR" default:"127.0.0.1:3128" help:"Where browsers find the proxy (127.0.0.1:3128). Other than loopback needs --proxy-auth."`
-	ProxyAuth string `placeholder:"USER:PASSWORD-FILE" help:"Demand this user and the password in the file's first line of clients."`
-	ReadyFile string `placeholder:"FILE" help:"Write the real addresses and the node key to FILE as JSON when all is up."`
+	Proxy     string   `placeholder:"ADDR" default:"127.0.0.1:3128" help:"Where browsers find the proxy (127.0.0.1:3128). Other than loopback needs --proxy-auth."`
+	ProxyAuth string   `placeholder:"USER:PASSWORD-FILE" help:"Demand this user and the password in the file's first line of clients."`
+	Intercept string   `enum:"auto,off" default:"auto" placeholder:"auto|off" help:"Look into HTTPS, so that it can be kept, if there is a certificate authority (auto, the default; see peerproxy ca), or not (off)."`
+	Bypass    []string `placeholder:"HOST" help:"Pass HTTPS of this host through without looking into it: HOST, *.DOMAIN for all below, either with :PORT. May be repeated."`
+	ReadyFile string   `placeholder:"FILE" help:"Write the real addresses and the node key to FILE as JSON when all is up."`
 }
 
 // Run is called by kong.
 func (c *serveCmd) Run(a *app) error {
 	cfg := c.config(a)
 	cfg.Proxy, cfg.ProxyAuth, cfg.ReadyFile = c.Proxy, c.ProxyAuth, c.ReadyFile
+	cfg.Intercept, cfg.Bypass = node.Intercept(c.Intercept), c.Bypass
 	n, err := node.New(cfg)
 	if err != nil {
 		return configError(err)
 	}
 	addresses := n.Addresses()
 	a.printf("peerproxy is up. Set your browser's HTTP proxy to %s (Ctrl-C stops it).\n", addresses.Proxy)
-	a.printf("  peers    %s\n  dht      %s\n  sharing  %s\n  trusting %s\n  key      %s\n",
-		addresses.Peer, addresses.DHT, c.Share, cmp.Or(strings.Join(c.Trust, " "), "nobody: peers are not asked (see --trust)"), addresses.Key)
+	a.printf("  peers    %s\n  dht      %s\n  sharing  %s\n  trusting %s\n  https    %s\n  key      %s\n",
+		addresses.Peer, addresses.DHT, c.Share, cmp.Or(strings.Join(c.Trust, " "), "nobody: peers are not asked (see --trust)"), https(n.HTTPS()), addresses.Key)
 	if err := n.Run(a.ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}

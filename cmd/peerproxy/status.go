@@ -33,6 +33,7 @@ func (c *statusCmd) Run(a *app) error {
 	row("gateway", "%s", s.Mapping)
 	row("dht", "%s, %d nodes known%s", s.DHT, s.DHTNodes, choose(s.DHTReady, "", ", still joining"))
 	row("sharing", "%s: %s on offer, %s announced", s.Share, count(s.Shared, "resource"), count(s.Announced, "site"))
+	row("https", "%s", https(s.HTTPS))
 	row("cache", "%s, %s of %s", count(int(s.Cache.Responses), "response"), size(s.Cache.FileBytes), size(s.Cache.QuotaBytes))
 	row("key", "%s", s.Key)
 	row("version", "%s, up since %s", s.Version, s.Started.Format("2006-01-02 15:04"))
