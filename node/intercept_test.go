@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/peerproxy/peerproxy/ca"
+	"github.com/peerproxy/peerproxy/control"
 	"github.com/peerproxy/peerproxy/node"
 )
 
@@ -118,5 +119,62 @@ func TestBadHTTPSSettings(t *testing.T) {
 		if n, err := node.New(cfg); n != nil || !node.IsConfigError(err) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A client that refuses our certificates puts its host on a list that the control interface shows and
+// changes; the next time it gets through, to the site itself.
+func TestRefusedHostIsShown(t *testing.T) {
+	resolve, roots := secureSite(t)
+	var dir string
+	n := start(t, func(c *node.Config) {
+		dir = c.DataDir
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ca.Create(dir, ca.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		c.Resolve, c.UpstreamCA, c.Bypass = []string{resolve}, []string{roots}, []string{"*.example.org"}
+	})
+	text, err := os.ReadFile(roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	site, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := trusting(t, n, site)
+	for range 10 { // the node may hear of it only after the client
+		if resp, err := pinned.Get("https://example.com/"); err == nil {
+			_ = resp.Body.Close()
+			if resp.Header.Get("Cache-Status") != "" {
+				t.Errorf("looked into: %v", resp.Header)
+			}
+			break
+		}
+	}
+	client, err := control.Dial(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	list, err := client.Bypassed(t.Context())
+	if err != nil || len(list) != 2 || list[0].Host != "*.example.org" || !list[0].Expires.IsZero() ||
+		list[1].Host != "example.com" || list[1].Expires.Sub(list[1].Since).Round(time.Minute) != time.Hour {
+		t.Fatalf("%+v %v", list, err)
+	}
+	if s, err := client.Status(t.Context()); err != nil || !s.HTTPS.On || s.HTTPS.Bypassed != 2 {
+		t.Errorf("%+v %v", s.HTTPS, err)
+	}
+	for host, want := range map[string]bool{"example.com": true, "*.example.org": false, "unknown.example": false} {
+		if removed, err := client.Unbypass(t.Context(), host); err != nil || removed != want {
+			t.Errorf("%s: %v %v", host, removed, err)
+		}
+	}
+	if _, err := client.Unbypass(t.Context(), ""); err == nil {
+		t.Error("no host is a host")
 	}
 }

@@ -48,23 +48,44 @@ func clock(t time.Time, never string) string {
 }
 
 type bypassRmCmd struct {
-	Host string `arg:"" help:"As listed."`
+	Host string `arg:"" optional:"" help:"As listed."`
+	All  bool   `env:"-" help:"All hosts that were found to refuse them: after peerproxy ca install, say."`
 }
 
 var errNotBypassed = errors.New("not on the list, or set by --bypass")
 
 // Run is called by kong.
 func (c *bypassRmCmd) Run(a *app) error {
+	if c.All == (c.Host != "") {
+		return usageError{errors.New("either a host or --all is wanted")}
+	}
 	client, err := control.Dial(a.ctx, a.common.Data)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	if c.All {
+		return c.removeAll(a, client)
+	}
 	removed, err := client.Unbypass(a.ctx, c.Host)
 	if err == nil && !removed {
 		err = fmt.Errorf("%q: %w", c.Host, errNotBypassed)
 	}
 	return err
+}
+
+// removeAll empties the list but for what the user has set, which can't be removed.
+func (c *bypassRmCmd) removeAll(a *app, client *control.Client) error {
+	list, err := client.Bypassed(a.ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range list {
+		if _, err := client.Unbypass(a.ctx, b.Host); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // https says whether HTTPS is looked into, and how to change that.
