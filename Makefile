@@ -32,7 +32,7 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/peerproxy ./cmd/peerproxy
 
 # What reads what strangers send, FUZZTIME each: what CI fuzzes.
-FUZZED = ./httpcache:FuzzCacheControl ./httpcache:FuzzDate ./httpcache:FuzzVaryKey ./httpcache:FuzzRange ./internal/http1:FuzzRequests
+FUZZED = ./httpcache:FuzzCacheControl ./httpcache:FuzzDate ./httpcache:FuzzVaryKey ./httpcache:FuzzRange ./internal/http1:FuzzRequests ./intercept:FuzzFirstBytes
 
 # The fuzzer now and then takes the end of its time for a failure; one that
 # it has found says more than that.
