@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"integrity":        {},
 	"intercept":        {},
 	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control", "intercept", "ca"},
-	"cmd/peerproxy":    {"node", "control", "cache", "ca", "ca/truststore", "resource", "internal/demo"},
+	"cmd/peerproxy":    {"node", "control", "cache", "ca", "ca/truststore", "resource", "trust", "internal/demo"},
 	"internal/addr":    {},
 	// Only tests import it.
 	"internal/conformance": {},
@@ -63,8 +63,8 @@ var owners = map[string][]string{
 	"lukechampine.com/blake3":          {"resource"},
 	"golang.org/x/net/publicsuffix":    {"resource"},
 	"github.com/alecthomas/kong":       {"cmd/peerproxy"},
-	"github.com/pelletier/go-toml/v2":  {"cmd/peerproxy"},
-	"github.com/rogpeppe/go-internal":  {},
+	"github.com/pelletier/go-toml/v2":  {"cmd/peerproxy", "trust"},
+	"github.com/rogpeppe/go-internal":  {"trust"}, // lockedfile; testscript in tests
 	"pgregory.net/rapid":               {},
 	"go.uber.org/goleak":               {},
 	"github.com/anacrolix/torrent":     {"dht"},

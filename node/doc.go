@@ -14,6 +14,7 @@
 //
 //	cache.db       the store
 //	node.key       the Ed25519 key by which it signs and proves itself
+//	trust.toml     the keys that its user knows, trusted and revoked ones
 //	group.secret   the secret of its group, if it shares with a group
 //	port           the port on which peers connect, and of the DHT node
 //	dht.nodes      DHT nodes that answered lately

@@ -32,6 +32,15 @@
 // The signature's parameters are created (the second of Received), keyid (text of
 // the [Key]), alg="ed25519" and tag="peerproxy.1", in this order.
 //
+// # The keyring
+//
+// Whom the user trusts stands in a [Keyring]: keys with names, for all sites or for some
+// (their scope), and keys that are revoked, which count no more than if they had never signed. A
+// [Policy] looks at the one in force ([LiveKeyring]), which may change while a node runs.
+// On disk it is TOML ([UpdateKeyring]); the same text is exported and imported
+// ([Keyring.Merge]). An [Invitation] makes somebody a member of a group: the secret of its
+// swarm and the inviter's key, as one text with a checksum.
+//
 // # Guarantees
 //
 // The verifier never lets a signature say what it covers. It derives the covered

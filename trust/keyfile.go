@@ -49,8 +49,12 @@ func LoadOrCreate(path string) (*Identity, error) {
 	return id, nil
 }
 
+// Load is [LoadOrCreate] for a file that is there; if it is not, the error wraps
+// [fs.ErrNotExist].
+func Load(path string) (*Identity, error) { return load(path) }
+
 func load(path string) (*Identity, error) {
-	text, err := readPrivate(path)
+	text, err := readPrivate(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("trust: load key file: %w", err)
 	}
@@ -61,8 +65,9 @@ func load(path string) (*Identity, error) {
 	return id, nil
 }
 
-// readPrivate reads a small file that is its owner's alone.
-func readPrivate(path string) ([]byte, error) {
+// readPrivate reads a file that is its owner's alone: one byte more than limit at most, so
+// that a longer one shows.
+func readPrivate(path string, limit int64) ([]byte, error) {
 	// Before opening: to open a named pipe would block.
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
@@ -82,7 +87,7 @@ func readPrivate(path string) ([]byte, error) {
 	if err := checkPrivate(path, info); err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 func checkPrivate(path string, info fs.FileInfo) error {

@@ -170,7 +170,7 @@ func TestPublishWithoutLinks(t *testing.T) {
 	if err := publish(nowhere, path, []byte("second")); !errors.Is(err, os.ErrExist) {
 		t.Errorf("got %v", err)
 	}
-	if text, err := readPrivate(path); err != nil || string(text) != "first" {
+	if text, err := readPrivate(path, maxKeyFile); err != nil || string(text) != "first" {
 		t.Errorf("file has %q, %v", text, err)
 	}
 }

@@ -19,6 +19,8 @@ var (
 	ErrFuture = errors.New("exchange is from the future")
 	// ErrUntrusted: valid signatures, but of no key that the policy accepts.
 	ErrUntrusted = errors.New("signer is not trusted")
+	// ErrRevoked: valid signatures, but of keys that the user has revoked.
+	ErrRevoked = errors.New("signer's key is revoked")
 )
 
 // maxClockError is how far a signer's clock may be ahead of ours.
@@ -33,6 +35,13 @@ type Policy struct {
 	Keys []Key
 	// Self is this node's own key, which is trusted. nil: none.
 	Self *Key
+	// Ring has the keys that the user manages while the node runs: those that are trusted
+	// where their scope says, and those that are revoked, which count no more than if they
+	// had not signed, even if they are in Keys or Any is set. nil: none.
+	Ring *LiveKeyring
+	// Sites has sites and hosts for which nobody counts but Self and the listed ones, by
+	// their names in Ring or by the texts of their keys, whatever their scope. Revoked ones don't.
+	Sites map[string][]string
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
 }
@@ -62,8 +71,8 @@ func ParsePolicy(texts []string) (Policy, error) {
 // this order: that it is an exchange of the asked method and URL ([ErrWrongTarget]);
 // that it is signed ([ErrUnsigned]), the signature covers all of it
 // ([ErrNotCovered]) and is valid ([ErrBadSignature]); that it is not from the future
-// ([ErrFuture]); and that the signer is trusted ([ErrUntrusted]). An exchange that
-// nobody can have signed gives [ErrUnsignable].
+// ([ErrFuture]); and that the signer is not revoked ([ErrRevoked]) but trusted
+// ([ErrUntrusted]). An exchange that nobody can have signed gives [ErrUnsignable].
 //
 // Of several signatures the strongest counts, and invalid ones do no harm to it; no
 // more than [resource.MaxSignatures] are looked at. The key is that of the signature that counted. The tier is [resource.Signer], or
@@ -71,28 +80,30 @@ func ParsePolicy(texts []string) (Policy, error) {
 //
 // Whether the variant fits asked.Header, and the body, are not looked at.
 func (p Policy) Verify(ex *resource.Exchange, asked resource.Query) (resource.Tier, Key, error) {
-	tier, key, err := p.verify(ex, asked)
+	tier, key, err := p.verify(ex, asked, p.Ring.Load()) // the same all through
 	if err != nil {
 		return 0, Key{}, fmt.Errorf("trust: verify: %w", err)
 	}
 	return tier, key, nil
 }
 
-func (p Policy) verify(ex *resource.Exchange, asked resource.Query) (resource.Tier, Key, error) {
+func (p Policy) verify(ex *resource.Exchange, asked resource.Query, ring *Keyring) (resource.Tier, Key, error) {
 	if ex.URL.IsZero() || ex.URL != asked.URL || ex.Method != asked.Method {
 		return 0, Key{}, ErrWrongTarget
 	}
 	if len(ex.Signatures) == 0 {
 		return 0, Key{}, ErrUnsigned
 	}
-	key, err := p.strongest(ex)
+	key, err := p.strongest(ex, ring)
 	switch {
 	case err != nil:
 		return 0, Key{}, err
 	case ex.Received.After(p.now().Add(maxClockError)):
 		return 0, Key{}, ErrFuture
-	case p.trusts(key):
+	case p.trusts(key, ex.URL, ring):
 		return resource.Signer, key, nil
+	case p.revoked(key, ring):
+		return 0, Key{}, ErrRevoked
 	case p.Any:
 		return resource.Unproven, key, nil
 	}
@@ -100,9 +111,9 @@ func (p Policy) verify(ex *resource.Exchange, asked resource.Query) (resource.Ti
 }
 
 // strongest returns the first trusted key with a valid signature, else the first
-// key with one. Its error is that of the first signature, which is the fetching
+// key with one that is not revoked, else the first with one. Its error is that of the first signature, which is the fetching
 // node's.
-func (p Policy) strongest(ex *resource.Exchange) (Key, error) {
+func (p Policy) strongest(ex *resource.Exchange, ring *Keyring) (Key, error) {
 	s, err := newStatement(ex)
 	if err != nil {
 		return Key{}, err
@@ -111,7 +122,7 @@ func (p Policy) strongest(ex *resource.Exchange) (Key, error) {
 	var failure error
 	for _, sig := range ex.Signatures[:min(len(ex.Signatures), resource.MaxSignatures)] {
 		key, err := s.verify(sig)
-		if err == nil && p.trusts(key) {
+		if err == nil && p.trusts(key, ex.URL, ring) {
 			return key, nil
 		}
 		if err == nil {
@@ -123,11 +134,10 @@ func (p Policy) strongest(ex *resource.Exchange) (Key, error) {
 	if len(valid) == 0 {
 		return Key{}, failure
 	}
+	if i := slices.IndexFunc(valid, func(key Key) bool { return !p.revoked(key, ring) }); i >= 0 {
+		return valid[i], nil
+	}
 	return valid[0], nil
-}
-
-func (p Policy) trusts(key Key) bool {
-	return p.Self != nil && *p.Self == key || slices.Contains(p.Keys, key)
 }
 
 func (p Policy) now() time.Time {
