@@ -65,6 +65,8 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":       {"cmd/peerproxy"},
 	"github.com/pelletier/go-toml/v2":  {"cmd/peerproxy", "trust"},
 	"github.com/rogpeppe/go-internal":  {"trust"}, // lockedfile; testscript in tests
+	"rsc.io/qr":                        {"cmd/peerproxy"},
+	"github.com/piglig/go-qr":          {}, // it reads what rsc.io/qr has written
 	"pgregory.net/rapid":               {},
 	"go.uber.org/goleak":               {},
 	"github.com/anacrolix/torrent":     {"dht"},

@@ -28,6 +28,8 @@ type Config struct {
 	// Fetch answers r, a request for an absolute URL, from the given source, and explains its
 	// decisions unless tell is nil. nil: no node to fetch with.
 	Fetch func(w http.ResponseWriter, r *http.Request, from string, tell func(httpcache.Finding))
+	// ReloadTrust reads the user's keyring again. nil: there is no node that uses it.
+	ReloadTrust func() (TrustReloaded, error)
 	// Logger gets the faults of this interface. nil discards them.
 	Logger *slog.Logger
 }
@@ -57,6 +59,9 @@ func Handler(cfg Config) http.Handler {
 	}
 	if cfg.Fetch != nil {
 		mux.HandleFunc("GET /get", s.get)
+	}
+	if cfg.ReloadTrust != nil {
+		mux.HandleFunc("POST /trust/reload", s.reloadTrust)
 	}
 	return mux
 }

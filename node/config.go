@@ -64,7 +64,10 @@ type Config struct {
 
 	Targeted []string // fields like CDN-Cache-Control that count before Cache-Control, strongest first (RFC 9213)
 
-	Trust []string // node keys whose copies are taken, or "any"
+	Trust []string // node keys whose copies are taken everywhere, or "any"; besides those of the keyring
+
+	Sites   []SitePolicy // what is set for sites
+	Private []string     // sites that peers never hear of: SitePolicy.Private for each
 
 	ReadyFile string // is written when all is up; "" writes none
 

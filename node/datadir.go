@@ -2,7 +2,6 @@ package node
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,8 +20,6 @@ const (
 	firstPort = 20000
 	lastPort  = 32767
 )
-
-const secretLength = 32
 
 // CacheFile is where a data directory's store is.
 func CacheFile(dataDir string) string { return filepath.Join(dataDir, "cache.db") }
@@ -79,28 +76,6 @@ func Key(dataDir string) (string, error) {
 		return "", err
 	}
 	return identity.Key().String(), nil
-}
-
-// groupSecret returns the secret of the node's group, made the first time. Nodes with
-// the same file are one group.
-func groupSecret(dir string) ([]byte, error) {
-	path := filepath.Join(dir, "group.secret")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		secret := make([]byte, secretLength)
-		if _, err := rand.Read(secret); err != nil {
-			return nil, fmt.Errorf("make a group secret: %w", err)
-		}
-		return secret, writeFile(path, []byte(hex.EncodeToString(secret)+"\n"))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("group secret: %w", err)
-	}
-	secret, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(secret) != secretLength {
-		return nil, fmt.Errorf("group secret: %s holds no %d hexadecimal digits: correct or remove it", path, 2*secretLength)
-	}
-	return secret, nil
 }
 
 // writeFile replaces a file as a whole: after a crash there is the old one or the new one.

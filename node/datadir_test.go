@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,31 +35,6 @@ func TestKeptPortRefusesAndKeepsDamage(t *testing.T) {
 		if left, err := os.ReadFile(path); err != nil || string(left) != text {
 			t.Errorf("%q: file is now %q (%v)", text, left, err)
 		}
-	}
-}
-
-func TestGroupSecret(t *testing.T) {
-	dir := t.TempDir()
-	first, err := groupSecret(dir)
-	if err != nil || len(first) != secretLength {
-		t.Fatalf("secret of %d bytes, %v", len(first), err)
-	}
-	again, err := groupSecret(dir)
-	if err != nil || !bytes.Equal(first, again) {
-		t.Fatalf("another secret the second time (%v)", err)
-	}
-	info, err := os.Stat(filepath.Join(dir, "group.secret"))
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v (%v), want 0600", info.Mode(), err)
-	}
-	if other, err := groupSecret(t.TempDir()); err != nil || bytes.Equal(first, other) {
-		t.Errorf("two groups share a secret (%v)", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "group.secret"), []byte("short"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := groupSecret(dir); err == nil {
-		t.Error("a damaged secret is accepted")
 	}
 }
 

@@ -33,7 +33,8 @@ const publicSecret = "peerproxy public swarm 1"
 type Node struct {
 	cfg      Config
 	started  time.Time
-	trusted  trust.Policy  // as configured
+	trusted  trust.Policy // as configured, with the keyring as it is now
+	sites    proxy.SitePolicies
 	dialer   *proxy.Dialer // as configured
 	auth     func(user, password string) bool
 	identity *trust.Identity
@@ -88,8 +89,8 @@ func New(cfg Config) (_ *Node, err error) {
 
 // readSettings reads what the user wrote, so that a slip is found before anything is made.
 func (n *Node) readSettings() (err error) {
-	if n.trusted, err = trust.ParsePolicy(n.cfg.Trust); err != nil {
-		return badConfig("%w", err)
+	if err := n.readTrust(); err != nil {
+		return err
 	}
 	if n.auth, err = proxyAuth(n.cfg.ProxyAuth); err != nil {
 		return err
@@ -113,9 +114,11 @@ func (n *Node) openFiles() (err error) {
 	}
 	n.secret = []byte(publicSecret)
 	if n.cfg.Share == ShareGroup {
-		if n.secret, err = groupSecret(n.cfg.DataDir); err != nil {
+		secret, err := OpenGroup(n.cfg.DataDir)
+		if err != nil {
 			return err
 		}
+		n.secret = secret[:]
 	}
 	n.catalog = peer.NewCatalog(n.secret)
 	n.sharing = newSharing(n.catalog, n.cfg.levels(),
@@ -125,8 +128,12 @@ func (n *Node) openFiles() (err error) {
 		return err
 	}
 	n.closeLater(n.store.Close)
-	n.identity, err = trust.LoadOrCreate(keyFile(n.cfg.DataDir))
-	return err
+	if n.identity, err = trust.LoadOrCreate(keyFile(n.cfg.DataDir)); err != nil {
+		return err
+	}
+	own := n.identity.Key()
+	n.trusted.Self = &own
+	return nil
 }
 
 func (n *Node) openPeerSocket() error {
@@ -218,10 +225,8 @@ func (n *Node) announcedPort() uint16 {
 }
 
 func (n *Node) openSwarm() error {
-	policy, own := n.trusted, n.identity.Key()
-	policy.Self = &own
 	cfg := peer.Config{
-		Identity: n.identity, Verifier: policy, Secret: n.secret,
+		Identity: n.identity, Verifier: n.trusted, Secret: n.secret,
 		Finder:       swarmFinder{n.dht, n.secret, n.cfg.levels()},
 		Exact:        n.cfg.Level == LevelExact,
 		Matches:      httpcache.Matches,

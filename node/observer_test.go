@@ -17,6 +17,7 @@ import (
 	"github.com/peerproxy/peerproxy/internal/observer"
 	"github.com/peerproxy/peerproxy/peer"
 	"github.com/peerproxy/peerproxy/resource"
+	"github.com/peerproxy/peerproxy/trust"
 )
 
 // wiretap is a DHT all of whose nodes write down what they are asked and told.
@@ -106,7 +107,7 @@ func TestObserverGame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // in the epoch in which all begin
 		watching = observer.New([]byte(publicSecret), dht.Epoch(time.Now()), dictionary, guesses(t))
 	})
-	group := bytes.Repeat([]byte{7}, secretLength)
+	group := bytes.Repeat([]byte{7}, trust.SwarmSecretSize)
 	var out strings.Builder
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nlevel\tseen\tsites\tinfohashes\tcandidates, min\tmean\tsites recovered\n")

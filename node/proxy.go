@@ -39,12 +39,10 @@ func (n *Node) openProxy() (err error) {
 	cfg := proxy.Config{
 		Store: proxyStore{n.store}, MaxBody: n.store.MaxBody(), Signer: n.identity, Dialer: n.dialer,
 		Policy: n.policy(), Stored: n.stored, Auth: n.auth, RootCAs: n.roots, Logger: n.cfg.Logger,
+		Peers: n.swarm, AskFor: n.askFor, Sites: n.sites, SignerCounts: n.Counts,
 	}
 	if n.interceptor != nil {
 		cfg.Interceptor = n.interceptor
-	}
-	if len(n.cfg.Trust) > 0 { // asking tells peers what is wanted: not for copies that would be refused
-		cfg.Peers = n.swarm
 	}
 	if n.proxy, err = proxy.New(cfg); err != nil {
 		return err

@@ -85,7 +85,7 @@ func acceptedTier(site SitePolicy) resource.Tier {
 	if site.Accept.Valid() {
 		return site.Accept
 	}
-	return resource.Witnessed
+	return DefaultAccept
 }
 
 // delivery decides how a client gets an answer.

@@ -444,4 +444,4 @@ func (s *memStore) forget() {
 }
 
 // unasked has copies of the sites that most tests use shown without a question.
-var unasked = SitePolicies{{Site: "example.com", Accept: resource.Unproven}, {Site: "example.org", Accept: resource.Unproven}}
+var unasked = SitePolicies{"example.com": {Accept: resource.Unproven}, "example.org": {Accept: resource.Unproven}}

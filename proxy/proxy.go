@@ -18,8 +18,11 @@ import (
 // Config says how a [Proxy] works. The zero Config is a proxy without a store and
 // without peers. It is copied by [New] and never changed.
 type Config struct {
-	Store  Store  // nil = nothing is stored
-	Peers  Peers  // nil = nobody but the origin is asked
+	Store Store // nil = nothing is stored
+	Peers Peers // nil = nobody but the origin is asked
+	// AskFor reports whether peers may be asked for a URL at all: asking tells them what is
+	// wanted. It may change its mind. nil = for every one.
+	AskFor func(resource.URL) bool
 	Signer Signer // nil = what is stored bears no signature
 	// MaxBody is the largest body that Store takes, in bytes; 0 = no limit. Larger ones
 	// are passed on only.

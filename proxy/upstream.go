@@ -136,11 +136,16 @@ func causeOf(ctx context.Context, err error) error {
 // may be shared"). A cookie, which most requests have, is no reason not to ask for
 // what others may have got without; nor are other fields, which peers do not learn.
 func (p *Proxy) mayAskPeers(r *request) bool {
-	if p.cfg.Peers == nil || r.source == SourceOrigin || r.in.Header["Authorization"] != nil {
+	if !p.asksFor(r.url) || r.source == SourceOrigin || r.in.Header["Authorization"] != nil {
 		return false
 	}
 	shareable, _ := shareableURL(r.url)
 	return shareable && p.dialer.Public(r.url.Host())
+}
+
+// asksFor reports whether there are peers to ask for a URL, and any sense in it.
+func (p *Proxy) asksFor(u resource.URL) bool {
+	return p.cfg.Peers != nil && (p.cfg.AskFor == nil || p.cfg.AskFor(u))
 }
 
 // askPeers asks for a copy. Only the selecting fields leave this node. A request
@@ -149,7 +154,7 @@ func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
 	a := answer{from: peers, requested: p.cfg.Now()}
 	if !p.mayAskPeers(f.request) {
 		a.received, a.err = a.requested, errNoPeer
-		if p.cfg.Peers != nil {
+		if p.asksFor(f.url) {
 			a.err = fmt.Errorf("%w: %w", errNoPeer, errPrivate)
 		}
 		return a

@@ -23,6 +23,9 @@ type cli struct {
 	Bypass bypassCmd `cmd:"" help:"See which hosts' HTTPS the running node does not look into."`
 	Status statusCmd `cmd:"" help:"Say how the running node is doing."`
 	CA     caCmd     `cmd:"" name:"ca" help:"The certificate authority of this machine, for looking into HTTPS."`
+	Trust  trustCmd  `cmd:"" help:"Say whose copies to take: keys with names, for all sites or some, and revocations."`
+	Invite inviteCmd `cmd:"" help:"Invite somebody to this node's group: print a text that makes them a member."`
+	Join   joinCmd   `cmd:"" help:"Accept an invitation: become a member of its group, and trust who invited."`
 	Demo   demoCmd   `cmd:"" help:"Show on this machine alone how a site outlives its server."`
 }
 
@@ -34,15 +37,15 @@ type common struct {
 	Version kong.VersionFlag `env:"-" help:"Print the version."`
 }
 
-func options(stdout, stderr io.Writer, exit func(int)) []kong.Option {
+func options(stdout, stderr io.Writer, exit func(int), sites *siteSections) []kong.Option {
 	return []kong.Option{
 		kong.Name("peerproxy"),
 		kong.Description("A local HTTP proxy that keeps what it fetches and gets what an origin does not answer from peers.\n\n" +
-			"Every flag may also be set in a TOML file (key = flag name) or as an environment variable (--allow-private is PEERPROXY_ALLOW_PRIVATE). " +
+			"Every flag may also be set in a TOML file (key = flag name; [site.\"example.org\"] has trust, accept, sandbox and private for a site) or as an environment variable (--allow-private is PEERPROXY_ALLOW_PRIVATE). " +
 			"Flags win over variables, variables over the file.\n\n" + exitHelp),
 		kong.Vars{"data": defaultDataDir(), "config": defaultConfigFile(), "version": "peerproxy " + version()},
 		kong.DefaultEnvars("PEERPROXY"),
-		kong.Configuration(loadTOML, defaultConfigFile()),
+		kong.Configuration(sites.loadTOML, defaultConfigFile()),
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

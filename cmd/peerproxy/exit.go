@@ -10,6 +10,7 @@ import (
 	"github.com/peerproxy/peerproxy/cache"
 	"github.com/peerproxy/peerproxy/control"
 	"github.com/peerproxy/peerproxy/internal/demo"
+	"github.com/peerproxy/peerproxy/trust"
 )
 
 // Exit codes. They are part of the interface, see exitHelp.
@@ -23,7 +24,7 @@ const (
 	exitDamage   = 6
 )
 
-const exitHelp = "Exit codes: 0 done; 1 failed or interrupted; 2 wrong usage or configuration; 3 not found (not stored, or nobody has it); " +
+const exitHelp = "Exit codes: 0 done; 1 failed or interrupted; 2 wrong usage or configuration; 3 not found (not stored, nobody has it, or not in the keyring); " +
 	"4 data directory not usable (unreadable, locked, damaged or of a newer version); 5 address or port not usable; " +
 	"6 content is not what it must be (cache verify, demo)."
 
@@ -46,7 +47,12 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, context.Canceled): // interrupted: not done, whatever else it led to
 		return exitFailure
-	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt), errors.Is(err, ca.ErrNone):
+	case errors.Is(err, trust.ErrKeyFile), errors.Is(err, trust.ErrBadKeyring):
+		return exitData
+	case errors.Is(err, trust.ErrBadEntry), errors.Is(err, trust.ErrTaken), errors.Is(err, trust.ErrBadKey),
+		errors.Is(err, trust.ErrBadInvitation), errors.Is(err, trust.ErrNewerInvitation):
+		return exitUsage
+	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt), errors.Is(err, trust.ErrNoEntry), errors.Is(err, ca.ErrNone):
 		return exitNotFound
 	case errors.Is(err, errDamage), errors.Is(err, demo.ErrDiffers):
 		return exitDamage

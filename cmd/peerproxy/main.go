@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/peerproxy/peerproxy/node"
 )
 
 func main() {
@@ -24,11 +26,13 @@ type app struct {
 	out    io.Writer
 	err    io.Writer
 	common common
+	sites  []node.SitePolicy // of the configuration files
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	var c cli
-	parser, err := kong.New(&c, options(stdout, stderr, exitNow)...)
+	var sites siteSections
+	parser, err := kong.New(&c, options(stdout, stderr, exitNow, &sites)...)
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "peerproxy:", err)
 		return exitFailure
@@ -45,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}()
 	command, err := parser.Parse(args)
 	if err == nil {
-		err = command.Run(&app{ctx: ctx, out: stdout, err: stderr, common: c.common})
+		err = command.Run(&app{ctx: ctx, out: stdout, err: stderr, common: c.common, sites: sites.list()})
 	} else {
 		err = usageError{err}
 	}

@@ -26,7 +26,8 @@ type nodeFlags struct {
 	DoH          string   `name:"doh" placeholder:"URL" help:"Look the names of origins up by DNS over HTTPS at this server (https://HOST/PATH) and nowhere else."`
 	UpstreamCA   []string `name:"upstream-ca" sep:"none" placeholder:"FILE" help:"Let the certificate authorities in this PEM file vouch for origins (and for an https:// upstream and the DNS-over-HTTPS server) beside the system's. May be repeated."`
 	Targeted     []string `placeholder:"FIELD" help:"Obey this field for a kind of caches before Cache-Control (RFC 9213), such as CDN-Cache-Control. May be repeated, strongest first."`
-	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take when an origin fails: those signed by these node keys, or by any key (any). Without it peers are not asked. May be repeated."`
+	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take when an origin fails: those signed by these node keys, or by any key (any), besides those of the keyring (peerproxy trust). If there is nobody, peers are not asked. May be repeated."`
+	Private      []string `placeholder:"SITE" help:"Neither share anything of this site nor ask peers for it: a domain with all its hosts, or one host. May be repeated."`
 }
 
 func (f nodeFlags) config(a *app) node.Config {
@@ -34,7 +35,7 @@ func (f nodeFlags) config(a *app) node.Config {
 		DataDir: a.common.Data, Listen: f.Listen, DHT: f.DHT, Bootstrap: f.Bootstrap, NoPublicBootstrap: f.NoBootstrap,
 		Share: node.Share(f.Share), Level: node.Level(f.Level), BucketBits: f.BucketBits, ExactFrom: int64(f.ExactFrom),
 		NoMapping: f.Map == "off", Quota: int64(f.Quota),
-		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, UpstreamCA: f.UpstreamCA, Targeted: f.Targeted, Trust: f.Trust,
+		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, UpstreamCA: f.UpstreamCA, Targeted: f.Targeted, Trust: f.Trust, Sites: a.sites, Private: f.Private,
 		Version: version(), Logger: a.logger(),
 	}
 }
@@ -60,7 +61,7 @@ func (c *serveCmd) Run(a *app) error {
 	addresses := n.Addresses()
 	a.printf("peerproxy is up. Set your browser's HTTP proxy to %s (Ctrl-C stops it).\n", addresses.Proxy)
 	a.printf("  peers    %s\n  dht      %s\n  sharing  %s\n  trusting %s\n  https    %s\n  key      %s\n",
-		addresses.Peer, addresses.DHT, c.Share, cmp.Or(strings.Join(c.Trust, " "), "nobody: peers are not asked (see --trust)"), https(n.HTTPS()), addresses.Key)
+		addresses.Peer, addresses.DHT, c.Share, cmp.Or(strings.Join(n.Trusting(), " "), "nobody: peers are not asked (see peerproxy trust)"), https(n.HTTPS()), addresses.Key)
 	if err := n.Run(a.ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}

@@ -13,13 +13,14 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// tomlFile resolves flags from a configuration file. Its keys are flag names.
+// tomlFile resolves flags from a configuration file. Its keys are flag names. What is set for
+// sites is no flag, see [siteSections].
 type tomlFile map[string]any
 
 // maxConfigFile bounds what is read, in bytes.
 const maxConfigFile = 1 << 20
 
-func loadTOML(r io.Reader) (kong.Resolver, error) {
+func (s *siteSections) loadTOML(r io.Reader) (kong.Resolver, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxConfigFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read configuration file: %w", err)
@@ -34,6 +35,9 @@ func loadTOML(r io.Reader) (kong.Resolver, error) {
 			row, column := where.Position()
 			return nil, fmt.Errorf("configuration file, line %d column %d: %w", row, column, err)
 		}
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	if err := s.take(values); err != nil {
 		return nil, fmt.Errorf("configuration file: %w", err)
 	}
 	return values, nil
