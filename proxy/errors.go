@@ -17,6 +17,7 @@ var (
 	errNotStored    = errors.New("proxy: nothing stored that would do")
 	errNoPeer       = errors.New("proxy: no peer has it")
 	errPrivate      = errors.New("proxy: nothing that peers may be asked for")
+	errNotAsked     = errors.New("proxy: peers are not asked for this site")
 	errUnfit        = errors.New("proxy: the peer's copy is of no use here")
 	errCredentials  = errors.New("proxy: proxy credentials missing or wrong")
 	errBadTarget    = errors.New("proxy: request target cannot be forwarded")
@@ -95,6 +96,7 @@ var ownFailures = []struct {
 	{errIncomplete, failedIncomplete},
 	{errNotStored, failure{504, "", "Not in the store", "Only a stored copy was asked for, and none is here that may be used."}},
 	{errPrivate, failure{504, "destination_unavailable", "Peers are not asked for this", "Only peers were to be asked, but they are only asked for what is public: no private hosts, no secrets in addresses, no credentials."}},
+	{errNotAsked, failure{504, "destination_unavailable", "Peers are not asked for this site", "Only peers were to be asked, but nobody's copies of this site would be taken, or it is set to be private."}},
 	{errNoPeer, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy."}},
 	{errUnfit, failure{504, "destination_unavailable", "No peer has it", "Only peers were asked, and none had a copy that fits."}},
 	{errCredentials, failure{407, "http_request_denied", "The proxy needs a name and password", "Give those of this proxy, not of the site."}},

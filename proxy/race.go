@@ -186,6 +186,8 @@ func peerWords(err error) string {
 	switch {
 	case errors.Is(err, errPrivate):
 		return "Peers were not asked: they are only asked for what is public."
+	case errors.Is(err, errNotAsked):
+		return "Peers were not asked: nobody's copies of this site would be taken, or it is set to be private."
 	case errors.Is(err, errUnfit):
 		return "Peers were asked: the copies they have are of no use here."
 	}

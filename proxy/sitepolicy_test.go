@@ -2,6 +2,10 @@ package proxy
 
 import (
 	"errors"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -47,6 +51,32 @@ func TestSitePolicies(t *testing.T) {
 			t.Errorf("%s, nothing set: got %+v", tt.url, got)
 		}
 	}
+}
+
+// TestAskFor: peers do not hear of a site that they are not to be asked for, neither when
+// its origin fails nor when they alone are to be asked; and the setting may change.
+func TestAskFor(t *testing.T) {
+	bubble(func(t *testing.T) {
+		var ask atomic.Bool
+		b := newBench(t, func(c *Config) {
+			c.AskFor = func(u resource.URL) bool { return ask.Load() && u.Host() == "example.com" }
+		})
+		b.origin.err = syscall.ECONNREFUSED
+		a, _ := b.send(httptest.NewRequest("GET", "http://example.com/", nil))
+		if a.StatusCode != 502 {
+			t.Errorf("status %d", a.StatusCode)
+		}
+		a = b.ask(SourcePeers, "http://example.com/")
+		a.want(t, 504, "*", "proxy:error=destination_unavailable")
+		if !strings.Contains(a.text, "Peers were not asked") || strings.Contains(a.text, "none has it") {
+			t.Errorf("the page does not say that peers were not asked:\n%s", a.text)
+		}
+		b.wantAsked(1, 0)
+		ask.Store(true)
+		b.ask(SourcePeers, "http://example.com/").want(t, 200, "from peers")
+		b.ask(SourcePeers, "http://example.org/").want(t, 504, "*")
+		b.wantAsked(1, 1)
+	})(t)
 }
 
 func TestSitePoliciesRefuse(t *testing.T) {

@@ -154,8 +154,11 @@ func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
 	a := answer{from: peers, requested: p.cfg.Now()}
 	if !p.mayAskPeers(f.request) {
 		a.received, a.err = a.requested, errNoPeer
-		if p.asksFor(f.url) {
+		switch {
+		case p.asksFor(f.url):
 			a.err = fmt.Errorf("%w: %w", errNoPeer, errPrivate)
+		case p.cfg.Peers != nil:
+			a.err = fmt.Errorf("%w: %w", errNoPeer, errNotAsked)
 		}
 		return a
 	}

@@ -67,8 +67,8 @@ func (c *trustAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if own, ok, err := node.OwnKey(a.common.Data); err == nil && ok && own == key {
-		return usageError{errors.New("this is the node's own key, which it trusts anyway")}
+	if err := refuseOwn(a, key); err != nil {
+		return err
 	}
 	var added trust.Entry
 	return changeKeyring(a, func(r *trust.Keyring) (*trust.Keyring, error) {
@@ -81,6 +81,15 @@ func (c *trustAddCmd) Run(a *app) error {
 		}
 		return r, err
 	}, func() { a.printf("trusted: %s, for %s\n", added.Name, trust.ScopeText(added.Sites)) })
+}
+
+// refuseOwn is for what makes no sense with the node's own key.
+func refuseOwn(a *app, key trust.Key) error {
+	own, made, err := node.OwnKey(a.common.Data)
+	if err == nil && made && own == key {
+		return usageError{errors.New("this is the node's own key, which it always trusts")}
+	}
+	return err
 }
 
 type trustRmCmd struct {
@@ -116,16 +125,19 @@ func (c *trustRevokeCmd) Run(a *app) error {
 			if bad != nil {
 				return nil, err
 			}
-			return c.revokeUnknown(r, key, &found)
+			return c.revokeUnknown(a, r, key, &found)
 		}
 		return r.Revoke(found.Key, time.Now()), nil
 	}, func() { a.printf("revoked: %s (%s)\n", found.Name, found.Key) })
 }
 
-func (c *trustRevokeCmd) revokeUnknown(r *trust.Keyring, key trust.Key, found *trust.Entry) (*trust.Keyring, error) {
+func (c *trustRevokeCmd) revokeUnknown(a *app, r *trust.Keyring, key trust.Key, found *trust.Entry) (*trust.Keyring, error) {
 	name := c.Name
 	if name == "" {
 		name = r.FreeName("unknown")
+	}
+	if err := refuseOwn(a, key); err != nil {
+		return nil, err
 	}
 	now := time.Now()
 	*found = trust.Entry{Key: key, Name: name, Added: now, Revoked: now}
