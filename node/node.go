@@ -264,17 +264,17 @@ func (n *Node) openControl() (err error) {
 	return nil
 }
 
-// offerStored offers what an earlier run has stored.
+// offerStored offers what an earlier run has stored, and has the proxy learn from it.
 func (n *Node) offerStored() error {
-	if n.cfg.Share == ShareOff {
-		return nil
+	if n.cfg.Share != ShareOff {
+		n.sharing.start(peerSource{n.store}.shareable)
 	}
-	n.sharing.start(peerSource{n.store}.shareable)
 	for st, err := range n.store.All() {
 		if err != nil {
 			return fmt.Errorf("read the store: %w", err)
 		}
-		n.sharing.stored(st)
+		n.proxy.Learn(st)
+		n.stored(st)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (n *Node) openProxy() (err error) {
 	cfg := proxy.Config{
 		Store: proxyStore{n.store}, MaxBody: n.store.MaxBody(), Signer: n.identity, Dialer: n.dialer,
 		Policy: n.policy(), Stored: n.stored, Auth: n.auth, RootCAs: n.roots, Logger: n.cfg.Logger,
-		Peers: n.swarm, AskFor: n.askFor, Sites: n.sites, SignerCounts: n.Counts,
+		Peers: n.swarm, AskFor: n.askFor, Sites: n.sites, SignerCounts: n.Counts, SignerRefused: n.trusted.Refused,
 	}
 	if n.interceptor != nil {
 		cfg.Interceptor = n.interceptor

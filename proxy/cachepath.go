@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/peerproxy/peerproxy/httpcache"
@@ -24,6 +25,9 @@ func (p *Proxy) find(r *request) found {
 	if err != nil {
 		p.log.Warn("store not readable", "err", err)
 		return found{}
+	}
+	if slices.ContainsFunc(variants, p.isRefused) {
+		variants = slices.DeleteFunc(slices.Clone(variants), p.isRefused)
 	}
 	best := found{variants: variants}
 	for _, st := range variants {

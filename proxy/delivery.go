@@ -132,6 +132,11 @@ func (p *Proxy) tierOf(st *resource.Stored) resource.Tier {
 	return st.Tier
 }
 
+// isRefused reports whether a stored copy is as if it were not there, for its signer's sake.
+func (p *Proxy) isRefused(st *resource.Stored) bool {
+	return st.Tier != resource.Origin && st.Tier != resource.Content && p.cfg.SignerRefused != nil && p.cfg.SignerRefused(st.Signer)
+}
+
 type agreedKey struct{}
 
 // WithConsent returns a context for requests whose maker wants copies that are not proven as they

@@ -320,12 +320,13 @@ func TestStylesOfCopies(t *testing.T) {
 // A stored copy whose signer is trusted no more is one that nobody vouches for.
 func TestSignerNoLongerTrusted(t *testing.T) {
 	bubble(func(t *testing.T) {
-		trusted := true
+		trusted, revoked := true, false
 		b := newBench(t, func(cfg *Config) {
 			cfg.Sites = nil
 			cfg.SignerCounts = func(signer string, u resource.URL) bool {
 				return trusted && signer == "friend" && u.Host() == "example.com"
 			}
+			cfg.SignerRefused = func(signer string) bool { return revoked && signer == "friend" }
 		})
 		b.origin.err, b.tier = syscall.ECONNREFUSED, resource.Signer
 		b.header = http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"max-age=86400"}}
@@ -337,6 +338,16 @@ func TestSignerNoLongerTrusted(t *testing.T) {
 		trusted = false
 		a, _ = b.get("http://example.com/", navigation)
 		a.want(t, 502, "*")
+		if !tokenIn.MatchString(a.text) {
+			t.Error("the user is not asked")
+		}
+		revoked = true
+		b.peers.err = errNoPeer
+		a, _ = b.get("http://example.com/", navigation)
+		a.want(t, 502, "*", "cache:fwd=uri-miss")
+		if tokenIn.MatchString(a.text) {
+			t.Error("the copy of a revoked key is offered")
+		}
 	})(t)
 }
 

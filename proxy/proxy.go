@@ -51,6 +51,9 @@ type Config struct {
 	// SignerCounts reports whether the user still trusts the key, given as text, that signed a
 	// stored copy of a URL; nil = always.
 	SignerCounts func(signer string, u resource.URL) bool
+	// SignerRefused reports whether the user has revoked the key that signed a stored copy, so
+	// that this is not shown in any way; nil = never.
+	SignerRefused func(signer string) bool
 
 	// Policy is the operator's choice in matters of RFC 9111.
 	Policy httpcache.Policy
