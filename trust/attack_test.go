@@ -206,6 +206,11 @@ func signAnyhow(t *testing.T, id *Identity, ex *resource.Exchange, input string)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return signMessage(t, id, m, input)
+}
+
+func signMessage(t *testing.T, id *Identity, m *message, input string) resource.Signature {
+	t.Helper()
 	var lines strings.Builder
 	covered, _, _ := parseInput(input)
 	for _, c := range covered {

@@ -32,6 +32,33 @@
 // The signature's parameters are created (the second of Received), keyid (text of
 // the [Key]), alg="ed25519" and tag="peerproxy.1", in this order.
 //
+// # Witnesses
+//
+// Two nodes that get the same response sign different things: times, dates, age. So each adds
+// a second signature, as a witness of what does not differ from fetch to fetch. It
+// covers, in this order:
+//
+//	"@method";req  "@target-uri";req  "@status"
+//	every selecting request field, by name, with the parameter req
+//	peerproxy-body, repr-digest and those response fields, by name, that are on
+//	a fixed list ([WitnessesCover]) and that the response has
+//
+// Peerproxy-Body is a dictionary with the members root and length, Repr-Digest has the
+// SHA-256 of the body; fields of these names that the origin sent are left out. For bs the same
+// rule holds as above. The parameters are created (the second in which this witness got the
+// response), keyid, alg="ed25519" and tag="peerproxy.witness.1".
+//
+// A witness signature is valid on every exchange with the same covered values, so a node that
+// serves a copy carries the witnesses that it knows, in Exchange.Signatures. Whoever gets
+// copies collects them ([Policy.Tally]) and counts networks: of keys that
+// itself has met, each in the network where that was, its own left out. [Policy.Quorum] of them
+// make the copy [resource.Witnessed].
+//
+// The list has what changes what a browser does with the bytes. The rest of a witnessed
+// copy (freshness, dates, validators, fields that report to servers, unknown ones) is still
+// the word of one unknown key. Whoever delivers it leaves away what matters of that, and
+// takes [Testimony.At] for its age, which no single key can set.
+//
 // # The keyring
 //
 // Whom the user trusts stands in a [Keyring]: keys with names, for all sites or for some
@@ -56,8 +83,12 @@
 // key is [resource.Unproven] at best. The body isn't touched here: its root is
 // signed, and [resource.SliceReader] holds the bytes to the root.
 //
-// Texts signed for exchanges and for channels begin differently, so that neither
-// can be passed off as the other.
+// Texts signed for exchanges and for channels begin differently, and those of fetchers and
+// of witnesses end differently, in the tag. So none can be passed off as another.
+//
+// Witnesses say that several networks were given the same bytes. Someone who has hosts in
+// as many networks as it takes, or who stands in front of the origin, can make witnesses of
+// what is not true.
 //
 // All values are safe for concurrent use once they are made.
 package trust

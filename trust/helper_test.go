@@ -62,3 +62,25 @@ func trusting(ids ...*Identity) Policy {
 	}
 	return p
 }
+
+// signFully signs ex as its fetcher only, not as a witness.
+func signFully(t testing.TB, id *Identity, ex *resource.Exchange) {
+	t.Helper()
+	s, err := newStatement(ex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input := s.input(id.Key())
+	own := resource.Signature{Input: input, Value: id.sign(signatureBase(s.lines, input))}
+	ex.Signatures = append([]resource.Signature{own}, ex.Signatures...)
+}
+
+// signAsWitness adds a signature of a witness that got ex at a time.
+func signAsWitness(t testing.TB, id *Identity, ex *resource.Exchange, at time.Time) {
+	t.Helper()
+	s, err := newWitnessStatement(ex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ex.Signatures = append(ex.Signatures, s.sign(id, at))
+}

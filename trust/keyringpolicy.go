@@ -67,7 +67,7 @@ func (p Policy) Accepts(u resource.URL) bool {
 	if only, ok := p.only(u); ok {
 		return slices.ContainsFunc(only, func(who string) bool { return p.mayCount(who, ring) })
 	}
-	if slices.ContainsFunc(p.Keys, func(key Key) bool { return !p.revoked(key, ring) }) {
+	if p.Quorum() > 0 || slices.ContainsFunc(p.Keys, func(key Key) bool { return !p.revoked(key, ring) }) {
 		return true
 	}
 	return ring != nil && slices.ContainsFunc(ring.entries, func(e Entry) bool { return !p.isSelf(e.Key) && e.Counts(u) })

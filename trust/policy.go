@@ -21,6 +21,9 @@ var (
 	ErrUntrusted = errors.New("signer is not trusted")
 	// ErrRevoked: valid signatures, but of keys that the user has revoked.
 	ErrRevoked = errors.New("signer's key is revoked")
+	// ErrTooFewWitnesses: valid, but not signed by as many independent witnesses as it takes.
+	// Verify does not count them; who does returns it.
+	ErrTooFewWitnesses = errors.New("too few witnesses")
 )
 
 // maxClockError is how far a signer's clock may be ahead of ours.
@@ -33,6 +36,12 @@ type Policy struct {
 	Any bool
 	// Keys are trusted: what they signed is [resource.Signer].
 	Keys []Key
+	// Witnessed accepts copies that enough independent witnesses signed, whoever else did.
+	// Who asks for that is told [ErrUntrusted] by Verify and counts with [Policy.Tally].
+	Witnessed bool
+	// Witnesses is how many independent witnesses that takes. 0: three. Negative: no number
+	// is enough.
+	Witnesses int
 	// Self is this node's own key, which is trusted. nil: none.
 	Self *Key
 	// Ring has the keys that the user manages while the node runs: those that are trusted
@@ -47,18 +56,22 @@ type Policy struct {
 }
 
 // ParsePolicy reads a policy as it is given on the command line: each text is the
-// word "any" or a key. No texts make a policy that trusts nobody. Errors wrap
+// word "any" or "witnessed", or a key. No texts make a policy that trusts nobody. Errors wrap
 // [ErrBadKey].
 func ParsePolicy(texts []string) (Policy, error) {
 	var p Policy
 	for _, text := range texts {
-		if text == "any" {
+		switch text {
+		case "any":
 			p.Any = true
+			continue
+		case "witnessed":
+			p.Witnessed = true
 			continue
 		}
 		key, err := ParseKey(text)
 		if err != nil {
-			return Policy{}, fmt.Errorf("trust: policy: %.60q is neither \"any\" nor a key: %w", text, err)
+			return Policy{}, fmt.Errorf("trust: policy: %.60q is neither \"any\", \"witnessed\" nor a key: %w", text, err)
 		}
 		if !slices.Contains(p.Keys, key) {
 			p.Keys = append(p.Keys, key)
@@ -73,6 +86,8 @@ func ParsePolicy(texts []string) (Policy, error) {
 // ([ErrNotCovered]) and is valid ([ErrBadSignature]); that it is not from the future
 // ([ErrFuture]); and that the signer is not revoked ([ErrRevoked]) but trusted
 // ([ErrUntrusted]). An exchange that nobody can have signed gives [ErrUnsignable].
+//
+// The signatures of witnesses are not over all of an exchange, and so are none here.
 //
 // Of several signatures the strongest counts, and invalid ones do no harm to it; no
 // more than [resource.MaxSignatures] are looked at. The key is that of the signature that counted. The tier is [resource.Signer], or
@@ -121,6 +136,9 @@ func (p Policy) strongest(ex *resource.Exchange, ring *Keyring) (Key, error) {
 	var valid []Key
 	var failure error
 	for _, sig := range ex.Signatures[:min(len(ex.Signatures), resource.MaxSignatures)] {
+		if isWitness(sig) {
+			continue
+		}
 		key, err := s.verify(sig)
 		if err == nil && p.trusts(key, ex.URL, ring) {
 			return key, nil
@@ -131,6 +149,9 @@ func (p Policy) strongest(ex *resource.Exchange, ring *Keyring) (Key, error) {
 			failure = err
 		}
 	}
+	if len(valid) == 0 && failure == nil {
+		return Key{}, errWitnessesOnly
+	}
 	if len(valid) == 0 {
 		return Key{}, failure
 	}
@@ -139,6 +160,9 @@ func (p Policy) strongest(ex *resource.Exchange, ring *Keyring) (Key, error) {
 	}
 	return valid[0], nil
 }
+
+// errWitnessesOnly: nobody vouches for the whole exchange.
+var errWitnessesOnly = fmt.Errorf("%w: signatures of witnesses only", ErrNotCovered)
 
 func (p Policy) now() time.Time {
 	if p.Now == nil {

@@ -75,9 +75,7 @@ func TestSeveralSignatures(t *testing.T) {
 	signedBy := func(numbers ...byte) *resource.Exchange {
 		ex := sampleExchange(t)
 		for _, n := range slices.Backward(numbers) {
-			if err := seeded(n).Sign(ex); err != nil {
-				t.Fatal(err)
-			}
+			signFully(t, seeded(n), ex)
 		}
 		return ex
 	}
@@ -125,22 +123,23 @@ func TestSeveralSignatures(t *testing.T) {
 func TestParsePolicy(t *testing.T) {
 	a, b := seeded(1).Key(), seeded(2).Key()
 	tests := []struct {
-		texts []string
-		any   bool
-		keys  []Key
+		texts          []string
+		any, witnessed bool
+		keys           []Key
 	}{
-		{nil, false, nil},
-		{[]string{"any"}, true, nil},
-		{[]string{a.String()}, false, []Key{a}},
-		{[]string{b.String(), "any", a.String(), b.String()}, true, []Key{b, a}},
+		{nil, false, false, nil},
+		{[]string{"any"}, true, false, nil},
+		{[]string{"witnessed"}, false, true, nil},
+		{[]string{a.String()}, false, false, []Key{a}},
+		{[]string{b.String(), "any", a.String(), "witnessed", b.String()}, true, true, []Key{b, a}},
 	}
 	for _, tt := range tests {
 		p, err := ParsePolicy(tt.texts)
-		if err != nil || p.Any != tt.any || !slices.Equal(p.Keys, tt.keys) || p.Self != nil {
+		if err != nil || p.Any != tt.any || p.Witnessed != tt.witnessed || !slices.Equal(p.Keys, tt.keys) || p.Self != nil {
 			t.Errorf("%v: got %+v, %v", tt.texts, p, err)
 		}
 	}
-	for _, text := range []string{"", "Any", "ANY", "all", "none", "any,any", "ed25519:", strings.Repeat("x", 1<<20), a.String() + "," + b.String()} {
+	for _, text := range []string{"", "Any", "ANY", "all", "none", "Witnessed", "witness", "any,any", "ed25519:", strings.Repeat("x", 1<<20), a.String() + "," + b.String()} {
 		p, err := ParsePolicy([]string{"any", text})
 		if !errors.Is(err, ErrBadKey) || p.Any {
 			t.Errorf("%.20q: got %+v, %v", text, p, err)

@@ -167,10 +167,14 @@ func TestSignPutsItselfFirst(t *testing.T) {
 	if err := seeded(1).Sign(ex); err != nil {
 		t.Fatal(err)
 	}
-	if got := signers(ex); !slices.Equal(got, []string{"1", "2", "0"}) {
+	// Each twice: for the whole exchange, and as a witness.
+	if got := signers(ex); !slices.Equal(got, []string{"1", "1", "2", "2", "0", "0"}) {
 		t.Errorf("signers are %v", got)
 	}
-	if got := signers(shared); !slices.Equal(got, []string{"2", "1", "0"}) {
+	if isWitness(ex.Signatures[0]) || !isWitness(ex.Signatures[1]) {
+		t.Errorf("the own ones are %v", ex.Signatures[:2])
+	}
+	if got := signers(shared); !slices.Equal(got, []string{"2", "2", "1", "1", "0", "0"}) {
 		t.Errorf("the clone's signers became %v", got)
 	}
 	for n := range byte(3 * resource.MaxSignatures) {

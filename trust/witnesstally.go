@@ -1,0 +1,230 @@
+package trust
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
+)
+
+// defaultQuorum is how many independent witnesses it takes, if nothing else is said.
+const defaultQuorum = 3
+
+// Met tells the network in which this node has met a key: a session on which the key
+// was proven led there. Keys are free and addresses are not, so what is counted is
+// networks. Of several the latest is given, so that one key never counts as two.
+type Met func(Key) (network netip.Prefix, ok bool)
+
+// Testimony is what witnesses make of an exchange.
+type Testimony struct {
+	// Witnesses is how many are independent: met in different networks.
+	Witnesses int
+	// At is when as many as it takes had seen the bytes: the time of the k-th
+	// newest of them. It is zero if there are fewer. The times in the exchange are the word of
+	// one key, this one is theirs: old bytes in a new exchange stay old.
+	At time.Time
+}
+
+// Enough reports whether there are as many witnesses as it takes.
+func (t Testimony) Enough() bool { return !t.At.IsZero() }
+
+// Quorum is how many independent witnesses make a copy [resource.Witnessed]. It is 0 if the
+// policy takes no copy on the word of witnesses.
+func (p Policy) Quorum() int {
+	if !p.Any && !p.Witnessed || p.Witnesses < 0 {
+		return 0
+	}
+	return cmp.Or(p.Witnesses, defaultQuorum)
+}
+
+// counts reports whether a key counts as a witness of a URL: not the node's own, which
+// would be its own witness, not a revoked one, and none but the listed ones where
+// [Policy.Sites] says so.
+func (p Policy) counts(key Key, u resource.URL) bool {
+	ring := p.Ring.Load()
+	if p.isSelf(key) || p.revoked(key, ring) {
+		return false
+	}
+	if _, listed := p.only(u); listed {
+		return p.trusts(key, u, ring)
+	}
+	return true
+}
+
+// Tally collects the witness signatures over one response, from all exchanges that they
+// are valid for. It is for one goroutine.
+type Tally struct {
+	policy    Policy
+	quorum    int
+	url       resource.URL
+	statement *witnessStatement
+	votes     map[Key]vote
+}
+
+// vote is the newest valid signature of one witness.
+type vote struct {
+	signature resource.Signature
+	created   time.Time
+}
+
+// Tally begins with the witnesses that ex carries. The error wraps [ErrUnsignable].
+func (p Policy) Tally(ex *resource.Exchange) (*Tally, error) {
+	s, err := newWitnessStatement(ex)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tally{policy: p, quorum: cmp.Or(p.Quorum(), defaultQuorum), url: ex.URL, statement: s, votes: make(map[Key]vote)}
+	t.collect(ex.Signatures)
+	return t, nil
+}
+
+// Add takes the witnesses that ex carries over, if what they sign is the same. It reports
+// whether it is.
+func (t *Tally) Add(ex *resource.Exchange) bool {
+	s, err := newWitnessStatement(ex)
+	if err != nil || !s.same(t.statement) {
+		return false
+	}
+	t.collect(ex.Signatures)
+	return true
+}
+
+func (t *Tally) collect(signatures []resource.Signature) {
+	for _, sig := range signatures[:min(len(signatures), resource.MaxSignatures)] {
+		if !isWitness(sig) {
+			continue
+		}
+		key, created, err := t.statement.read(sig)
+		if err != nil || !created.After(t.votes[key].created) {
+			continue // known already, and not to be verified again
+		}
+		if _, _, err := t.statement.verify(sig); err == nil && !t.future(created) {
+			t.votes[key] = vote{sig, created}
+		}
+	}
+}
+
+// future is asked before a signature is noted: else one that is from the future would hide
+// an older one of its key.
+func (t *Tally) future(created time.Time) bool {
+	return created.After(t.policy.now().Add(maxClockError))
+}
+
+// Count counts the independent witnesses: keys that were met, in different networks, other
+// than the node's own. How old a signature is does not matter for this: that its key got these
+// bytes stays true. It matters for [Testimony.At].
+func (t *Tally) Count(met Met) Testimony {
+	newest := make(map[netip.Prefix]time.Time)
+	for key, v := range t.votes {
+		network, ok := met(key)
+		if ok && t.policy.counts(key, t.url) && !v.created.Before(newest[network]) {
+			newest[network] = v.created
+		}
+	}
+	result := Testimony{Witnesses: len(newest)}
+	if len(newest) < t.quorum {
+		return result
+	}
+	times := make([]time.Time, 0, len(newest))
+	for _, at := range newest {
+		times = append(times, at)
+	}
+	slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
+	result.At = times[t.quorum-1]
+	return result
+}
+
+// Carry puts the signatures that were collected into ex, which must be what they are
+// over: whoever gets it from this node knows the witnesses that this node knows. Behind the
+// first few valid signatures over all of ex come the witnesses that were met, then those that were not, each the newest
+// first, as far as there is room. It reports whether that is so; ex is unchanged if not. Only
+// ex.Signatures is replaced.
+func (t *Tally) Carry(ex *resource.Exchange, met Met) bool {
+	s, err := newWitnessStatement(ex)
+	if err != nil || !s.same(t.statement) {
+		return false
+	}
+	whole, err := newStatement(ex)
+	if err != nil {
+		return false
+	}
+	var signatures []resource.Signature
+	for _, sig := range ex.Signatures[:min(len(ex.Signatures), resource.MaxSignatures)] {
+		// What is wrong among them, or too many, would leave no room.
+		if _, err := whole.verify(sig); err == nil && len(signatures) < maxWhole {
+			signatures = append(signatures, sig)
+		}
+	}
+	ex.Signatures = fitting(ex, append(signatures, t.ranked(met)...))
+	return true
+}
+
+// maxWhole is how many signatures over the whole exchange stay beside those of witnesses.
+const maxWhole = 4
+
+func (t *Tally) ranked(met Met) []resource.Signature {
+	type candidate struct {
+		vote
+		met bool
+	}
+	list := make([]candidate, 0, len(t.votes))
+	for key, v := range t.votes {
+		_, ok := met(key)
+		list = append(list, candidate{v, ok && t.policy.counts(key, t.url)})
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		if a.met != b.met {
+			if a.met {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(b.created.Compare(a.created), cmp.Compare(a.signature.Input, b.signature.Input))
+	})
+	signatures := make([]resource.Signature, len(list))
+	for i, c := range list {
+		signatures[i] = c.signature
+	}
+	return signatures
+}
+
+// MergeWitnesses takes valid witness signatures over from another exchange, if they are over
+// the same bytes with the same fields for the same URL: of keys that have none in into, or
+// an older one. It returns how many; into keeps its other signatures, in their order, and no
+// more than it may have. Neither may be used by anybody else meanwhile.
+func MergeWitnesses(into, from *resource.Exchange) int {
+	s, err := newWitnessStatement(into)
+	if err != nil {
+		return 0
+	}
+	other, err := newWitnessStatement(from)
+	if err != nil || !s.same(other) {
+		return 0
+	}
+	merged, at, count := slices.Clone(into.Signatures), make(map[Key]int), 0
+	created := make(map[Key]time.Time)
+	for i, sig := range merged {
+		if key, when, err := s.verify(sig); err == nil {
+			at[key], created[key] = i, when
+		}
+	}
+	for _, sig := range from.Signatures[:min(len(from.Signatures), resource.MaxSignatures)] {
+		key, when, err := s.verify(sig)
+		if err != nil || !when.After(created[key]) {
+			continue
+		}
+		if i, there := at[key]; there {
+			merged[i] = sig
+		} else if len(merged) < resource.MaxSignatures {
+			at[key] = len(merged)
+			merged = append(merged, sig)
+		} else {
+			continue
+		}
+		created[key], count = when, count+1
+	}
+	into.Signatures = fitting(into, merged)
+	return count
+}
