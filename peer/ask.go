@@ -16,7 +16,7 @@ import (
 type answer struct {
 	session  *session
 	exchange *resource.Exchange // nil for a part
-	tier     resource.Tier
+	tier     resource.Tier      // 0: a valid signature of nobody who is trusted
 	signer   trust.Key
 	slice    io.ReadCloser
 	done     func() // ends the use of the session and the request
@@ -32,15 +32,32 @@ func (a *answer) close() {
 // errLie or errBusy, [ErrUnverified], or that of the connection.
 type question func(ctx context.Context, s *session) (*answer, error)
 
-// whole asks for head and body of a query.
+// whole asks for head and body of a query. If a copy that is signed by nobody who is trusted may
+// still be witnessed, the answer's tier is 0.
 func (w *Swarm) whole(q resource.Query) question {
-	path := pathResource + q.ID().Blind(w.cfg.Secret).String()
+	return w.exchange(q, pathResource, readHead, w.mayWitness())
+}
+
+// trusted asks like [Swarm.whole], for a copy that needs no witnesses to be accepted.
+func (w *Swarm) trusted(q resource.Query) question {
+	return w.exchange(q, pathResource, readHead, false)
+}
+
+// head asks for the head alone, which carries the witnesses that the peer knows. The
+// answer has no slice, and its tier may be 0.
+func (w *Swarm) head(q resource.Query) question {
+	return w.exchange(q, pathWitness, readHeadOnly, w.mayWitness())
+}
+
+// exchange asks for what begins with a head, which read reads. It is verified.
+func (w *Swarm) exchange(q resource.Query, path string, read func(io.Reader, int64) (*resource.Exchange, error), anybody bool) question {
+	path += q.ID().Blind(w.cfg.Secret).String()
 	return func(ctx context.Context, s *session) (*answer, error) {
 		resp, err := get(ctx, s, path, selecting(q.Header))
 		if err != nil {
 			return nil, err
 		}
-		a, err := w.readWhole(resp, q)
+		a, err := w.readAnswer(resp, q, read, anybody)
 		if err != nil {
 			_ = resp.Body.Close()
 			return nil, err
@@ -50,19 +67,19 @@ func (w *Swarm) whole(q resource.Query) question {
 	}
 }
 
-func (w *Swarm) readWhole(resp *http.Response, q resource.Query) (*answer, error) {
+func (w *Swarm) readAnswer(resp *http.Response, q resource.Query, read func(io.Reader, int64) (*resource.Exchange, error), anybody bool) (*answer, error) {
 	if err := checkAnswer(resp, http.StatusOK); err != nil {
 		return nil, err
 	}
-	ex, err := readHead(resp.Body, resp.ContentLength)
+	ex, err := read(resp.Body, resp.ContentLength)
 	if err != nil {
 		return nil, err
 	}
 	if ex.Method != q.Method || ex.URL != q.URL {
-		return nil, fmt.Errorf("%w: copy of another resource", errLie)
+		return nil, fmt.Errorf("%w: %w", errLie, trust.ErrWrongTarget)
 	}
 	tier, signer, err := w.cfg.Verifier.Verify(ex, q)
-	if err != nil {
+	if err != nil && !(anybody && errors.Is(err, trust.ErrUntrusted)) {
 		return nil, verifyError(err)
 	}
 	if !w.cfg.Matches(q.Header, ex) {
@@ -173,6 +190,9 @@ func (w *Swarm) noteFailure(s *session, err error) {
 	if errors.Is(err, errLie) {
 		w.lied(s, err)
 		return
+	}
+	if errors.Is(err, ErrUnverified) || errors.Is(err, ErrTruncated) {
+		w.log.Debug("copy refused", "peer", s.key, "error", err)
 	}
 	s.misses.Add(1)
 }

@@ -31,7 +31,7 @@ func (h *hunt) enqueueSessions() (sure bool) {
 		if h.avoid[s.key] || h.asked[s] {
 			continue
 		}
-		if rank := h.rank(s, last); rank != askNever {
+		if rank := h.rank(s, last); rank != askNever && !(rank == askMissed && h.spread != nil) {
 			sure = sure || rank <= askSure
 			list = append(list, candidate{s, rank})
 		}

@@ -33,6 +33,16 @@ type Verifier interface {
 	Verify(ex *resource.Exchange, asked resource.Query) (resource.Tier, trust.Key, error)
 }
 
+// A Jury is a Verifier that takes the word of witnesses, too, as [trust.Policy] is one. A
+// Verifier that is none has no copy become [resource.Witnessed].
+type Jury interface {
+	Verifier
+	// Quorum is how many independent witnesses make a copy witnessed, 0 if no number does.
+	Quorum() int
+	// Tally begins to collect the witnesses of what an exchange is about.
+	Tally(ex *resource.Exchange) (*trust.Tally, error)
+}
+
 // A Source opens what this node shares. Fields has only [resource.SelectingFields].
 // It returns [ErrNotHeld] if there is no copy, or none in that variant; it respects
 // ctx and is called from many goroutines.
@@ -74,6 +84,10 @@ type Config struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// AllowPrivate permits to dial loopback and private addresses too.
 	AllowPrivate bool
+	// PrivateWitnesses lets witnesses count that were met at loopback and private addresses,
+	// each /24 or /48 of these as a network. It is for tests and laboratories:
+	// nothing but its owner's will keeps one machine from having many such addresses.
+	PrivateWitnesses bool
 
 	Limits   Limits
 	Timeouts Timeouts
@@ -89,7 +103,8 @@ type Limits struct {
 	RequestsPerSession int   // served at once for one session; default 32
 	Asks               int   // sessions that one fetch asks side by side; default 4
 	Dials              int   // dials side by side for one fetch; default 6
-	DialsPerFetch      int   // in all; default 24
+	DialsPerFetch      int   // in all for one search; default 24
+	Heads              int   // asked for the witnesses of one copy, and side by side; default 16
 	DigestEntries      int   // kept of one peer's digest, and told to others; default 200,000
 	UploadRate         int64 // bytes per second over all sessions; 0 is unlimited
 	Window             int64 // bytes that may be under way to this node over all streams, beyond 1 MiB each; default 256 MiB
@@ -101,6 +116,7 @@ type Timeouts struct {
 	Handshake   time.Duration // from the TCP connection to the proven key; default 10 s
 	Ask         time.Duration // from a question to the verified head of its answer; default 5 s
 	Search      time.Duration // for the whole of a search; default 10 s
+	Witness     time.Duration // for more witnesses of a copy that is not proven; default 1.5 s
 	Stall       time.Duration // without a verified byte, or with a full window; default 15 s
 	Idle        time.Duration // a session without a question; default 10 min
 	DigestDelay time.Duration // changes of the catalog are collected for; default 2 s
@@ -145,6 +161,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.Asks, 4)
 	orDefault(&l.Dials, 6)
 	orDefault(&l.DialsPerFetch, 24)
+	orDefault(&l.Heads, 16)
 	orDefault(&l.DigestEntries, maxDigestEntries)
 	orDefault(&l.Window, 256<<20)
 	l.DigestEntries = min(l.DigestEntries, maxDigestEntries)
@@ -156,6 +173,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	orDefault(&t.Handshake, 10*time.Second)
 	orDefault(&t.Ask, 5*time.Second)
 	orDefault(&t.Search, 10*time.Second)
+	orDefault(&t.Witness, 1500*time.Millisecond)
 	orDefault(&t.Stall, 15*time.Second)
 	orDefault(&t.Idle, 10*time.Minute)
 	orDefault(&t.DigestDelay, 2*time.Second)

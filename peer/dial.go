@@ -130,7 +130,7 @@ func (d *dialler) finish(a netip.AddrPort, call *dialCall, s *session, err error
 func (w *Swarm) dialAndRun(ctx context.Context, a netip.AddrPort, call *dialCall) {
 	s, err := w.dial(ctx, a)
 	if err == nil {
-		if err = w.sessions.add(s); err != nil {
+		if err = w.enter(s); err != nil {
 			s.close(closeFull)
 		}
 	}

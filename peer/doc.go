@@ -9,7 +9,9 @@
 // connections that it opened. [Swarm.Fetch] asks those connected peers first whose
 // digest has the resource, then looks up addresses for the site ([Finder]; with [Config.Exact] for the
 // resource first), dials
-// several side by side, asks them, and takes the first verified answer. The body
+// several side by side, asks them, and takes the first verified answer. If no trusted key
+// signed that, it asks others for heads, to find out whether enough independent nodes
+// got the same bytes, before a byte of the body is handed out. The body
 // streams verified in groups of 16 KiB; if its peer fails, another continues it.
 //
 // # Guarantees
@@ -17,6 +19,13 @@
 // No byte of a body is handed out before the exchange has been verified by the
 // [Verifier] and its URL is the one that was asked for, and none that does not belong
 // to the exchange's root. A body ends with its last byte or with an error.
+//
+// A copy is [resource.Witnessed] if as many witnesses as the [Jury] wants signed what it says,
+// whose keys were proven to this node on sessions with addresses in different networks
+// (IPv4 /24, IPv6 /48). Signatures that peers carry count as those of their keys, and only
+// if these were met. Sightings are kept for twelve hours, of at most 4,096 keys, and eight
+// in one network. Where several contents are offered, the best proven one wins, and of several
+// witnessed ones that which was seen last.
 //
 // Nothing is answered but what is in the catalog. What this node holds and does not
 // share is, in bytes and in the way that the answer is found, the same as what it does
@@ -33,9 +42,14 @@
 // shunned, its key and the address that was dialled, for [Timeouts.Shun]; one that
 // is slow, busy or broken is only passed over.
 //
-// What is not guaranteed: peers learn what they are asked for if they know its URL,
-// and the addresses of each other. Keys cost nothing, so to shun one stops accidents
-// and not a determined liar; that one still can't forge a signature.
+// Why an offered copy was refused is told at debug level with the peer's key, and in
+// [FetchError].
+//
+// What is not guaranteed: whoever has hosts in as many networks as it takes, or stands in
+// front of the origin, can have bytes witnessed that are not the site's. Peers learn what they
+// are asked for if they know its URL, and the addresses of each other. Keys cost
+// nothing, so to shun one stops accidents and not a determined liar; that one still can't
+// forge a signature.
 //
 // # The connection
 //
@@ -121,6 +135,25 @@
 // unknown path; 405 with Allow for another method; 429 and 503 if there is too much to
 // do. Other range units are ignored. Another status below 400, or an answer of another
 // form, is a broken rule.
+//
+// # Witnesses
+//
+// What a node knows of the witnesses of a copy is in the signatures of its exchange (package
+// trust). They are asked for with
+//
+//	GET /w/<blinded ID>        with Accept, Accept-Encoding, Accept-Language as above
+//
+//	200  Content-Type: application/peerproxy-exchange
+//	     Content-Length: exactly that of what follows
+//	     ETag: "<root of the body in hexadecimal>"
+//
+//	     length(4) exchange
+//
+// which is the head that /r/ gives, without the slice. With If-Match, a copy with another root is
+// as none: 404, like all that is not there. This package asks without, since a copy with another
+// root is worth knowing of, and to say which one it has would tell peers what to answer. Errors
+// and limits are those of /r/. At most 16 peers are asked for one copy, two of one network, side by
+// side, for 1.5 seconds.
 //
 // # Digests
 //

@@ -1,9 +1,6 @@
 package peer
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // What a search for a copy can end with. [Swarm.Fetch] wraps one of the first four
 // in a [FetchError], which says what was tried.
@@ -39,6 +36,17 @@ var (
 	ErrFull = errors.New("too many sessions")
 )
 
+// Why an offered copy can be refused, beside the errors of package trust.
+var (
+	// ErrOversized: the exchange, or the body that it announces, is larger than there can be.
+	ErrOversized = errors.New("copy is too large")
+	// ErrMalformed: the exchange is not encoded as it must be, or its length is not the
+	// one that was announced.
+	ErrMalformed = errors.New("copy is malformed")
+	// ErrTruncated: the answer ended within the exchange.
+	ErrTruncated = errors.New("copy is cut off")
+)
+
 // ErrNotHeld is what a [Source] returns for what it does not hold, or not in the
 // variant that is asked for.
 var ErrNotHeld = errors.New("not held")
@@ -52,23 +60,3 @@ var errBusy = errors.New("peer refused")
 
 // errFlood ends a session whose frames cost more than they carry.
 var errFlood = errors.New("flood of frames")
-
-// FetchError says what was tried before a search was given up.
-type FetchError struct {
-	Found   int // addresses that the look-up gave
-	Dialled int // of these, how many were tried
-	Tried   int // peers that were asked, or whose digest answered
-	Absent  int // of these, how many hold no copy
-	Failed  int // of these, how many gave no usable answer
-
-	reason error
-}
-
-// Error implements error. It has no URL and no address in it.
-func (e *FetchError) Error() string {
-	return fmt.Sprintf("peer: fetch: %v (%d addresses found, %d dialled, %d peers asked, %d without a copy, %d failed)",
-		e.reason, e.Found, e.Dialled, e.Tried, e.Absent, e.Failed)
-}
-
-// Unwrap gives the sentinel, and the cause if it was the caller's context.
-func (e *FetchError) Unwrap() error { return e.reason }

@@ -180,6 +180,10 @@ func pathOf(url string) string {
 	return pathResource + query(url).ID().Blind(testSecret).String()
 }
 
+func witnessPathOf(url string) string {
+	return pathWitness + query(url).ID().Blind(testSecret).String()
+}
+
 // answerWhole is what an honest server sends for an item, as bytes.
 func answerWhole(t testing.TB, it *item) []byte {
 	t.Helper()

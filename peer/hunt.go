@@ -3,6 +3,8 @@ package peer
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -16,9 +18,9 @@ const (
 	maxMisses = 16                     // digest entries in vain until a peer is asked last
 )
 
-// hunt is one search for one answer: it asks the connected peers that say they have
-// it, the best first, looks up and dials others, and takes the first good answer. It belongs to the
-// goroutine that runs it.
+// hunt is one search for answers: it asks the connected peers that say they have
+// it, the best first, looks up and dials others, and hands out the good answers as they come, until
+// one is enough. It belongs to the goroutine that runs it.
 type hunt struct {
 	swarm  *Swarm
 	site   string
@@ -36,6 +38,8 @@ type hunt struct {
 	lookup  *lookup                // nil until it has begun
 	seen    int                    // of what the look-up found
 	all     bool                   // the look-up gives no more
+	budget  int                    // of questions
+	spread  *spread                // nil: all the same in which networks peers are
 	asks    lane
 	dials   lane
 	results chan askResult
@@ -81,6 +85,7 @@ func (w *Swarm) newHunt(q resource.Query, ask question, avoid map[trust.Key]bool
 		saidNo:  make(map[*session]bool),
 		unheard: make(map[*session]time.Time),
 		all:     w.cfg.Finder == nil,
+		budget:  math.MaxInt,
 		asks:    lane{width: 1, limit: w.cfg.Limits.Asks},
 		dials:   lane{width: min(diallers, w.cfg.Limits.Dials), limit: w.cfg.Limits.Dials},
 		results: make(chan askResult),
@@ -89,8 +94,19 @@ func (w *Swarm) newHunt(q resource.Query, ask question, avoid map[trust.Key]bool
 	}
 }
 
-// run returns the first good answer, or a *FetchError, or the error of ctx wrapped in one.
-func (h *hunt) run(ctx context.Context) (*answer, error) {
+// first returns the first good answer, or a *FetchError, or the error of ctx wrapped in one.
+func (h *hunt) first(ctx context.Context) (first *answer, err error) {
+	err = h.each(ctx, func(a *answer) (more bool) {
+		h.swarm.affinity.put(h.site, a.session.key, h.swarm.cfg.Timeouts.Idle)
+		first = a
+		return false
+	})
+	return first, err
+}
+
+// each hands out the good answers until take wants no more; the error is nil then. Else there
+// is nobody left to ask, or ctx has ended, and the error is a *FetchError.
+func (h *hunt) each(ctx context.Context, take func(*answer) (more bool)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer close(h.over)
@@ -105,29 +121,30 @@ func (h *hunt) run(ctx context.Context) (*answer, error) {
 		h.hearDigests()
 		more, err := h.advance(ctx)
 		if err != nil {
-			return nil, h.fail(err)
+			return h.fail(err)
 		}
 		if h.exhausted() && h.enqueueDoubted() {
 			continue
 		}
 		if h.exhausted() {
 			if h.lookup != nil || h.all {
-				return nil, h.fail(h.verdict())
+				return h.fail(h.verdict())
 			}
 			lookUpAt = time.After(0)
 		}
 		select {
 		case r := <-h.results:
-			if r.err == nil {
-				h.swarm.affinity.put(h.site, r.answer.session.key, h.swarm.cfg.Timeouts.Idle)
-				return r.answer, nil
+			h.asks.running--
+			if r.err != nil {
+				h.noteFailure(r.err)
+			} else if !take(r.answer) {
+				return nil
 			}
-			h.noteAnswer(r.err)
 		case r := <-h.joined:
 			h.noteDial(r)
 		case <-lookUpAt:
 			if err := h.lookUp(ctx); err != nil {
-				return nil, h.fail(err)
+				return h.fail(err)
 			}
 		case <-more:
 		case <-ticker.C:
@@ -135,7 +152,7 @@ func (h *hunt) run(ctx context.Context) (*answer, error) {
 			h.asks.widen()
 			h.dials.widen()
 		case <-ctx.Done():
-			return nil, h.fail(ctx.Err())
+			return h.fail(ctx.Err())
 		}
 	}
 }
@@ -176,9 +193,10 @@ func (h *hunt) advance(ctx context.Context) (more <-chan struct{}, err error) {
 }
 
 func (h *hunt) startAsk(ctx context.Context, s *session) error {
-	if s.gone() {
+	if s.gone() || h.budget == 0 || !h.spread.ask(s.addr.Addr()) {
 		return nil
 	}
+	h.budget--
 	h.asks.running++
 	h.tally.Tried++
 	return h.swarm.start(ctx, func(context.Context) {
@@ -199,7 +217,7 @@ func (h *hunt) startDial(ctx context.Context, f Found) error {
 		h.addrs = nil
 		return nil
 	}
-	if h.swarm.dials.resting(f.Addr) {
+	if h.swarm.dials.resting(f.Addr) || h.budget == 0 || !h.spread.dial(f.Addr.Addr()) {
 		return nil
 	}
 	h.dials.running++
@@ -213,16 +231,19 @@ func (h *hunt) startDial(ctx context.Context, f Found) error {
 	})
 }
 
-func (h *hunt) noteAnswer(err error) {
-	h.asks.running--
+func (h *hunt) noteFailure(err error) {
 	switch {
 	case errors.Is(err, ErrNotHeld):
 		h.tally.Absent++
 		return
 	case errors.Is(err, ErrUnverified), errors.Is(err, errLie):
 		h.unproven = true
+		h.tally.refuse(err)
 	default:
 		h.refused = true
+		if errors.Is(err, ErrTruncated) {
+			h.tally.refuse(err)
+		}
 	}
 	h.tally.Failed++
 }
@@ -246,9 +267,9 @@ func (h *hunt) verdict() error {
 	return ErrNoPeers
 }
 
-func (h *hunt) fail(reason error) error {
+func (h *hunt) fail(reason error) *FetchError {
 	e := h.tally
-	e.reason = reason
+	e.reason, e.Refusals = reason, slices.Clone(e.Refusals)
 	for s := range h.saidNo {
 		if !h.asked[s] {
 			e.Tried++

@@ -17,6 +17,7 @@ import (
 
 const (
 	pathResource = "/r/"
+	pathWitness  = "/w/"
 	pathDigest   = "/digest"
 	digestType   = "application/peerproxy-digest"
 )
@@ -43,6 +44,8 @@ func (h server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, pathResource):
 		h.resource(w, r)
+	case strings.HasPrefix(r.URL.Path, pathWitness):
+		h.witness(w, r)
 	case r.URL.Path == pathDigest:
 		h.digest(w, r)
 	default:
@@ -87,8 +90,22 @@ func (h server) resource(w http.ResponseWriter, r *http.Request) {
 	if !allowed(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
+	h.withCopy(w, r, pathResource, h.give)
+}
+
+// witness answers GET of /w/<blinded ID>: the head of a copy, with the signatures of all witnesses
+// that this node knows.
+func (h server) witness(w http.ResponseWriter, r *http.Request) {
+	if !allowed(w, r, http.MethodGet) {
+		return
+	}
+	h.withCopy(w, r, pathWitness, h.giveHead)
+}
+
+// withCopy opens the copy that the rest of the path asks for and has it given.
+func (h server) withCopy(w http.ResponseWriter, r *http.Request, path string, give func(http.ResponseWriter, *http.Request, *Shared) error) {
 	defer h.session.use()()
-	shared, err := h.open(r)
+	shared, err := h.open(r, path)
 	if errors.Is(err, ErrNotHeld) {
 		empty(w, http.StatusNotFound)
 		return
@@ -99,15 +116,15 @@ func (h server) resource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = shared.Close() }() // it was only read
-	if err := h.give(w, r, shared); err != nil {
+	if err := give(w, r, shared); err != nil {
 		h.swarm.log.Debug("give copy", "peer", h.session.key, "error", err)
 	}
 }
 
 // open finds what is asked for. What is held but not shared is not in the catalog,
 // and so takes the very same path as what is not held.
-func (h server) open(r *http.Request) (*Shared, error) {
-	blinded, err := resource.ParseBlindedID(strings.TrimPrefix(r.URL.Path, pathResource))
+func (h server) open(r *http.Request, path string) (*Shared, error) {
+	blinded, err := resource.ParseBlindedID(strings.TrimPrefix(r.URL.Path, path))
 	if err != nil {
 		return nil, ErrNotHeld
 	}
@@ -116,6 +133,28 @@ func (h server) open(r *http.Request) (*Shared, error) {
 		return nil, ErrNotHeld
 	}
 	return h.swarm.cfg.Source.Open(r.Context(), id, selecting(r.Header))
+}
+
+// giveHead writes the head alone. With If-Match, a copy with another body is as none at all:
+// who asks so has no use for it.
+func (h server) giveHead(w http.ResponseWriter, r *http.Request, shared *Shared) error {
+	tag := etag(shared.Exchange.Body.Root)
+	if field := r.Header.Get("If-Match"); field != "" && !matchesTag(field, tag) {
+		empty(w, http.StatusNotFound)
+		return nil
+	}
+	head, err := encodeHead(shared.Exchange)
+	if err != nil {
+		empty(w, http.StatusServiceUnavailable)
+		return err
+	}
+	w.Header().Set("ETag", tag)
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(head)))
+	w.WriteHeader(http.StatusOK)
+	out := &uploadWriter{ctx: r.Context(), w: w, limit: h.swarm.upload, total: &h.session.served}
+	_, err = out.Write(head)
+	return err
 }
 
 // maxSelecting bounds the selecting fields of one name in a request, in bytes. Longer

@@ -54,6 +54,12 @@ func TestAnswers(t *testing.T) {
 			{"other unit is ignored, 14.2", request("GET", pathOf(page), "Range", "bytes=0-1"), 200, nil},
 			{"other method, 15.5.6", request("POST", pathOf(page), "Content-Length", "0"), 405, map[string]string{"Allow": "GET, HEAD"}},
 			{"digest by GET", request("GET", pathDigest), 405, map[string]string{"Allow": "PUT, PATCH"}},
+			{"head alone", request("GET", witnessPathOf(page)), 200, map[string]string{"ETag": tag, "Content-Type": contentType}},
+			{"head with this body", request("GET", witnessPathOf(page), "If-Match", tag), 200, map[string]string{"ETag": tag}},
+			{"head with another body", request("GET", witnessPathOf(page), "If-Match", `"x"`), 404, map[string]string{"ETag": ""}},
+			{"head of nothing held", request("GET", witnessPathOf("https://example.org/absent")), 404, nil},
+			{"head by another method", request("HEAD", witnessPathOf(page)), 405, map[string]string{"Allow": "GET"}},
+			{"no ID of a head", request("GET", pathWitness+"xyz"), 404, nil},
 			{"other path", request("GET", "/"), 404, nil},
 			{"no ID", request("GET", pathResource+"xyz"), 404, nil},
 			{"long ID", request("GET", pathOf(page)+"00"), 404, nil},
@@ -71,6 +77,11 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			content, _ := io.ReadAll(resp.Body)
+			if c.status == 200 && strings.Contains(c.request, pathWitness) {
+				if ex, err := readHeadOnly(bytes.NewReader(content), resp.ContentLength); err != nil || len(ex.Signatures) != 2 {
+					t.Errorf("%s: %v", c.name, err)
+				}
+			}
 			if c.status == 206 {
 				checkSlice(t, c.name, content, resp, it, body)
 			}
@@ -107,24 +118,32 @@ func TestPrivateLooksLikeAbsent(t *testing.T) {
 		n, f := w.node(), w.fake()
 		n.hold(makeItem(t, n.identity, "https://example.org/private", []byte("private")))
 		mux := f.session(n.addr)
-		raw := func(url string, fields ...string) string {
+		other := n.share(page, []byte("public"))
+		raw := func(path string, fields ...string) string {
 			s, err := mux.OpenStream(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.Reset()
-			_, _ = io.WriteString(s, request("GET", pathOf(url), append(fields, "Connection", "close")...))
+			_, _ = io.WriteString(s, request("GET", path, append(fields, "Connection", "close")...))
 			b, _ := io.ReadAll(s)
 			return string(b)
 		}
 		for _, fields := range [][]string{nil, {"Range", "bao=0-1"}, {"If-Match", "*"}} {
-			a, b := raw("https://example.org/private", fields...), raw("https://example.org/absent", fields...)
-			if a != b || !strings.HasPrefix(a, "HTTP/1.1 404 ") {
-				t.Errorf("%v:\n%q\n%q", fields, a, b)
+			for _, path := range []func(string) string{pathOf, witnessPathOf} {
+				a, b := raw(path("https://example.org/private"), fields...), raw(path("https://example.org/absent"), fields...)
+				if a != b || !strings.HasPrefix(a, "HTTP/1.1 404 ") {
+					t.Errorf("%v:\n%q\n%q", fields, a, b)
+				}
 			}
 		}
 		if opened, _ := n.shelf.counts(); opened != 0 {
 			t.Error("the source was asked for what is not shared")
+		}
+		// Whose copy has another body is as if it had none.
+		root := makeItem(t, n.identity, page, []byte("other")).exchange.Body.Root
+		if a, b := raw(witnessPathOf(page), "If-Match", etag(root)), raw(witnessPathOf("https://example.org/absent"), "If-Match", etag(other.exchange.Body.Root)); a != b {
+			t.Errorf("another body:\n%q\n%q", a, b)
 		}
 	})
 }

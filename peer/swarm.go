@@ -34,6 +34,9 @@ type Swarm struct {
 	dials    dialler
 	lookups  lookups
 
+	jury      Jury      // nil: no witness counts
+	sightings sightings // where keys were met
+
 	liars    table[trust.Key, struct{}] // keys that lied
 	affinity table[string, trust.Key]   // who had the last thing of a site
 	knocking chan struct{}              // one for each handshake with an accepted connection
@@ -62,6 +65,9 @@ func New(cfg Config) (*Swarm, error) {
 	}
 	w.sessions.own = w.key
 	w.sessions.limit = cfg.Limits.Sessions
+	if jury, ok := cfg.Verifier.(Jury); ok {
+		w.jury = jury
+	}
 	return w, nil
 }
 
@@ -166,11 +172,27 @@ func (w *Swarm) knock(ctx context.Context, ws *websocket.Conn, from netip.AddrPo
 	if err != nil {
 		return nil, err
 	}
-	if err := w.sessions.add(s); err != nil {
+	if err := w.enter(s); err != nil {
 		s.close(closeFull)
 		return nil, err
 	}
 	return s, nil
+}
+
+// enter puts a session into the registry and remembers where its key was met.
+func (w *Swarm) enter(s *session) error {
+	if err := w.sessions.add(s); err != nil {
+		return err
+	}
+	w.see(s)
+	return nil
+}
+
+// see remembers where the key of a session is.
+func (w *Swarm) see(s *session) {
+	if network, ok := witnessNetwork(s.addr.Addr(), w.cfg.PrivateWitnesses); ok {
+		w.sightings.note(s.key, network, s.dialled)
+	}
 }
 
 // arrive counts an accepted connection against the limit per public network. Private

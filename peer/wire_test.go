@@ -59,9 +59,19 @@ func FuzzHead(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff}, int64(1)<<62)
 	f.Add([]byte{0, 0, 0, 0}, int64(4))
 	f.Fuzz(func(t *testing.T, b []byte, length int64) {
+		alone, err := readHeadOnly(bytes.NewReader(b), length)
+		if err == nil {
+			again, err := encodeHead(alone)
+			if err != nil || !bytes.HasPrefix(b, again) || int64(len(again)) != length {
+				t.Fatalf("a head alone is different when encoded anew: %v", err)
+			}
+		}
 		ex, err := readHead(bytes.NewReader(b), length)
 		if err != nil {
 			return
+		}
+		if alone != nil && ex.Body.Length > 0 {
+			t.Fatal("with and without a slice")
 		}
 		again, err := encodeHead(ex)
 		if err != nil || !bytes.HasPrefix(b, again) {

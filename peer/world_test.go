@@ -96,6 +96,8 @@ type world struct {
 	finder *signposts
 	close  []func()
 	next   byte
+	place  byte // the /24 network of new addresses
+	local  bool // they are loopback ones
 }
 
 func newWorld(t testing.TB) *world {
@@ -111,7 +113,10 @@ func (w *world) end() {
 // address is a public address that nobody else has.
 func (w *world) address() netip.AddrPort {
 	w.next++
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, 0, 0, w.next}), 4000)
+	if w.local {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, w.place, w.next}), 4000)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, 0, w.place, w.next}), 4000)
 }
 
 // testNode is a swarm with its shelf.
@@ -137,7 +142,7 @@ func (w *world) node(change ...func(*Config)) *testNode {
 	}
 	cfg := Config{
 		Identity: n.identity,
-		Verifier: trust.Policy{Any: true},
+		Verifier: trust.Policy{Any: true, Witnesses: -1}, // the first answer counts
 		Secret:   testSecret,
 		Catalog:  n.catalog,
 		Source:   n.shelf,
@@ -166,6 +171,13 @@ func (w *world) node(change ...func(*Config)) *testNode {
 	})
 	w.close = append(w.close, n.stop)
 	return n
+}
+
+// nodeIn starts a node in the /24 network with the given number.
+func (w *world) nodeIn(place byte, change ...func(*Config)) *testNode {
+	w.place = place
+	defer func() { w.place = 0 }()
+	return w.node(change...)
 }
 
 // share puts a signed copy onto the node's shelf and into its catalog.

@@ -95,4 +95,14 @@ type Copy struct {
 	Tier     Tier
 	Signer   string // text of the key whose signature counted, "" if none
 	Peer     string // text of the node key that served it
+
+	// Witnesses is how many independent nodes are known to have signed the same bytes, as
+	// far as they were counted.
+	Witnesses int
+	// WitnessedAt is since when as many as it takes had seen them. Zero: there are too few, or they
+	// were not counted. A Witnessed exchange's own times are the word of one unknown key.
+	WitnessedAt time.Time
+	// Newer is when another peer got different content, if that was later than this was
+	// received. Zero: nobody says so.
+	Newer time.Time
 }
