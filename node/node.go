@@ -231,7 +231,9 @@ func (n *Node) openSwarm() error {
 		Exact:        n.cfg.Level == LevelExact,
 		Matches:      httpcache.Matches,
 		AllowPrivate: n.cfg.AllowPrivate || listensOnSpecial(n.cfg.Listen),
-		Logger:       n.cfg.Logger,
+		// Not on a home network's address alone: it is one household, whatever its subnets.
+		PrivateWitnesses: n.cfg.AllowPrivate,
+		Logger:           n.cfg.Logger,
 	}
 	if n.cfg.Share != ShareOff {
 		cfg.Catalog, cfg.Source = n.catalog, peerSource{n.store}
