@@ -32,14 +32,14 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/peerproxy ./cmd/peerproxy
 
 # What reads what strangers send, FUZZTIME each: what CI fuzzes.
-FUZZED = ./httpcache:FuzzCacheControl ./httpcache:FuzzDate ./httpcache:FuzzVaryKey ./httpcache:FuzzRange ./internal/http1:FuzzRequests ./intercept:FuzzFirstBytes
+FUZZED = ./httpcache:FuzzCacheControl ./httpcache:FuzzDate ./httpcache:FuzzVaryKey ./httpcache:FuzzRange ./internal/http1:FuzzRequests ./intercept:FuzzFirstBytes ./ca:FuzzName ./trust:FuzzWitness ./trust:FuzzVerifyOrigin ./trust:FuzzParseKeyring ./trust:FuzzParseInvitation ./document:FuzzInserter ./document:FuzzAllowStyle
 
 # The fuzzer now and then takes the end of its time for a failure; one that
 # it has found says more than that.
 fuzz-ci:
 	@for target in $(FUZZED); do \
 	  echo "$$target"; \
-	  if out=$$($(GO) test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) $${target%:*} 2>&1); then \
+	  if out=$$($(GO) test -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $${target%:*} 2>&1); then \
 	    echo "$$out" | tail -n 1; \
 	    case "$$out" in *"no fuzz tests"*) exit 1;; esac; \
 	    continue; \

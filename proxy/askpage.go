@@ -63,7 +63,7 @@ func (p *Proxy) ask(w http.ResponseWriter, r *request, src provenance, cs cacheS
 	}
 	p.writeAsk(w, r.in, askPage{
 		Title: "A copy without proof", Text: text, Site: r.url.Site(), Next: r.url.RequestURI(),
-		Age: ageWords(p.cfg.Now().Sub(src.exchange.Received)), Source: sourceWords(src), Proof: proofWords(src), Tried: r.tried,
+		Age: ageWords(p.cfg.Now().Sub(src.since())) + ", by its own word", Source: sourceWords(src), Proof: proofWords(src), Tried: r.tried,
 	}, http.StatusBadGateway, cs, ps)
 }
 

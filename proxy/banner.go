@@ -82,7 +82,7 @@ func inDocument(m manner) document.Delivery {
 // banner is what a document says of itself, and its style.
 func (p *Proxy) banner(r *request, src provenance) (fragment []byte, style string) {
 	b := document.BannerText{
-		Host: r.url.Host(), Age: p.cfg.Now().Sub(src.exchange.Received), Source: sourceWords(src),
+		Host: r.url.Host(), Age: p.cfg.Now().Sub(src.since()), Source: sourceWords(src),
 		Tier: src.tier.String(), TierMeaning: proofWords(src),
 	}
 	if !src.newer.IsZero() {

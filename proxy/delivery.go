@@ -12,10 +12,20 @@ import (
 type provenance struct {
 	exchange  *resource.Exchange
 	tier      resource.Tier
-	witnesses int  // of a witnessed copy, 0 = not known
+	witnesses int // of a witnessed copy, 0 = not known
+	witnessed time.Time
 	kept      bool // out of the store
 	stale     bool // and shown in place of what the origin would say now
 	newer     time.Time
+}
+
+// since is when the site had said what is delivered, as far as that is known. Of a copy that nobody
+// vouches for it is what that says itself.
+func (s provenance) since() time.Time {
+	if s.tier == resource.Witnessed && !s.witnessed.IsZero() {
+		return s.witnessed
+	}
+	return s.exchange.Received
 }
 
 // manner is how an answer is delivered.

@@ -51,6 +51,7 @@ type outcome struct {
 	status    int           // upstream's, 0 = none
 	tier      resource.Tier // of exchange
 	witnesses int           // of a witnessed exchange, 0 = not known
+	witnessed time.Time     // when they had got it, zero = not known
 	length    int64         // of the content, -1 = unknown
 	common    bool          // fit for readers that joined, not only for the first
 	cookie    bool          // exchange was fetched with a cookie

@@ -25,7 +25,10 @@ func (p *Proxy) fly(ctx context.Context, f *flight) {
 	}
 	a := x.run(ctx)
 	out, body := p.outcome(ctx, f.fetch, &a)
-	out.tried, out.refused, out.newer = x.tried, x.refused, x.newer
+	out.tried, out.refused = x.tried, x.refused
+	if !x.newer.IsZero() {
+		out.newer = x.newer
+	}
 	p.tellTried(f.fetch, x.tried)
 	if body == nil {
 		p.land(f, out)
@@ -195,6 +198,9 @@ func (p *Proxy) toStore(f *flight, a *answer, body resource.Body) (*resource.Sto
 		return st, nil
 	}
 	ex, err := asReceived(f.outcome.exchange, body)
+	if known := f.fetch.known; err == nil && known != nil && known.Exchange.Body.Root == ex.Body.Root {
+		ex.Signatures = known.Exchange.Signatures // who got the same is a witness of it
+	}
 	if err == nil {
 		err = p.sign(ex)
 	}

@@ -36,6 +36,7 @@ func (p *Proxy) copied(f *fetch, a *answer) (outcome, io.ReadCloser) {
 	out := outcome{
 		exchange: a.copy.Exchange, status: a.copy.Exchange.Status, tier: a.copy.Tier,
 		length: a.copy.Exchange.Body.Length, proto: "1.1",
+		witnesses: a.copy.Witnesses, witnessed: a.copy.WitnessedAt, newer: a.copy.Newer,
 	}
 	out.storing = p.takes(out.length)
 	out.common = out.storing
@@ -256,6 +257,7 @@ func (p *Proxy) replace(ctx context.Context, f *fetch, a *answer, old *resource.
 		return st, nil
 	}
 	st.Shareable = old.Shareable && p.shareable(f, a, ex)
+	ex.Signatures = old.Exchange.Signatures // of these, signing keeps the witnesses
 	err := p.sign(ex)
 	if err == nil {
 		err = p.freshen(ctx, st)

@@ -20,17 +20,19 @@ import (
 // bench is a proxy between fakes: an origin and peers that answer after some time.
 // It is for synctest bubbles, where that time costs nothing.
 type bench struct {
-	t       *testing.T
-	proxy   *Proxy
-	store   *memStore
-	origin  side
-	peers   side
-	text    string        // what peers have
-	control string        // Cache-Control of the origin's answers
-	media   string        // Content-Type of these
-	header  http.Header   // of the peers' copy
-	tier    resource.Tier // of the peers' copy; 0 = unproven
-	query   resource.Query
+	t         *testing.T
+	proxy     *Proxy
+	store     *memStore
+	origin    side
+	peers     side
+	text      string        // what peers have
+	control   string        // Cache-Control of the origin's answers
+	media     string        // Content-Type of these
+	header    http.Header   // of the peers' copy
+	tier      resource.Tier // of the peers' copy; 0 = unproven
+	witnesses int           // of it
+	witnessed time.Time
+	query     resource.Query
 }
 
 // side is how one of the contenders behaves.
@@ -91,7 +93,7 @@ func (b *bench) fetch(ctx context.Context, q resource.Query) (*resource.Copy, er
 	}
 	c := copyOf(q.URL.String(), b.text, b.header.Clone(), time.Now().Add(-time.Hour))
 	if b.tier.Valid() {
-		c.Tier = b.tier
+		c.Tier, c.Witnesses, c.WitnessedAt = b.tier, b.witnesses, b.witnessed
 	}
 	return c, nil
 }

@@ -23,7 +23,7 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		ps = proxyStatus{details: tierWords(out.tier)}
 	}
 	r := x.answered(s)
-	src := provenance{exchange: ex, tier: out.tier, witnesses: out.witnesses, newer: out.newer}
+	src := provenance{exchange: ex, tier: out.tier, witnesses: out.witnesses, witnessed: out.witnessed, newer: out.newer}
 	d := p.delivery(r, src)
 	if p.keepBack(w, r, src, d, cs, ps) {
 		return true, true
