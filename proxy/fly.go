@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"github.com/peerproxy/peerproxy/httpcache"
-	"github.com/peerproxy/peerproxy/internal/addr"
 	"github.com/peerproxy/peerproxy/resource"
 )
 
@@ -139,7 +138,9 @@ func (p *Proxy) commit(ctx context.Context, f *flight, a *answer, w Writer) {
 	}
 	if err != nil {
 		p.notStored(err, f.fetch.url.String())
+		return
 	}
+	p.recheckLater(f.fetch, a, st)
 }
 
 func (p *Proxy) put(ctx context.Context, w Writer, st *resource.Stored) error {
@@ -243,13 +244,7 @@ func (p *Proxy) sign(ex *resource.Exchange) error {
 }
 
 func (p *Proxy) shareable(f *fetch, a *answer, ex *resource.Exchange) bool {
-	host := f.url.Host()
-	question := ShareQuestion{
-		Method: ex.Method, URL: ex.URL, Request: f.fields, Status: ex.Status, Response: ex.Header,
-		// Where an upstream resolves the name, nobody here can tell that it is no inner network.
-		PublicHost: p.dialer.Resolves(host) || p.dialer.Upstream == nil && p.dialer.Public(host) && (!a.remote.IsValid() || addr.Public(a.remote)),
-	}
-	ok, why := ShareDecision(question)
+	ok, why := ShareDecision(p.question(f, a, ex))
 	p.log.Debug("shareable", "ok", ok, "why", string(why), "url", ex.URL.String())
 	return ok
 }

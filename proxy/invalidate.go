@@ -29,6 +29,7 @@ func (p *Proxy) invalidate(r *http.Request, response *http.Response) {
 	for _, u := range httpcache.Invalidates(r.Method, response.StatusCode, target, response.Header) {
 		id := resource.NewID(http.MethodGet, u)
 		p.flights.outdate(id)
+		p.rechecks.outdate(id)
 		if err := p.cfg.Store.Delete(ctx, id); err != nil {
 			p.log.Warn("what a request has made outdated could not be removed", "error", err)
 		}

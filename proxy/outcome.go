@@ -256,7 +256,7 @@ func (p *Proxy) replace(ctx context.Context, f *fetch, a *answer, old *resource.
 		p.tell(f.request, "stored", why)
 		return st, nil
 	}
-	st.Shareable = old.Shareable && p.shareable(f, a, ex)
+	st.Shareable = p.staysShareable(f, a, old, ex)
 	ex.Signatures = old.Exchange.Signatures // of these, signing keeps the witnesses
 	err := p.sign(ex)
 	if err == nil {
@@ -267,6 +267,7 @@ func (p *Proxy) replace(ctx context.Context, f *fetch, a *answer, old *resource.
 		return st, err
 	}
 	p.hook(st)
+	p.recheckLater(f, a, st)
 	return st, nil
 }
 

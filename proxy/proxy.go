@@ -41,6 +41,11 @@ type Config struct {
 	// Auth checks the credentials that clients give to the proxy; nil = none are
 	// wanted. See [Users].
 	Auth func(user, password string) bool
+	// Private reports whether the user keeps a site to himself: nothing of it is shared, nor asked
+	// of peers, nor fetched a second time. It is called for each request; nil = there is none.
+	Private func(resource.URL) bool
+	// Recheck is about what was fetched with a cookie and may be public all the same.
+	Recheck Recheck
 	// Interceptor may look into tunnels; nil = all are blind.
 	Interceptor Interceptor
 	// RootCAs vouch for origins; nil = those of the system. Transport has its own.
@@ -116,7 +121,8 @@ type Proxy struct {
 	shown     sandboxedPages // hosts whose pages are shown as copies
 	demands   *demands
 	readAlong *expiring // documents whose demands have been noted
-	warned    seldom    // of something that was not stored
+	rechecks  *rechecks
+	warned    seldom // of something that was not stored
 }
 
 // New makes a proxy. It fails if the pseudonym can't be used.
@@ -130,7 +136,7 @@ func New(cfg Config) (*Proxy, error) {
 		cfg: cfg, log: cfg.Logger, names: names, transport: cfg.Transport, own: &ownAddresses{},
 		health: newHealth(cfg.FailedFor, cfg.Now), flights: newFlights(), tunnels: newTunnels(),
 		consents: newExpiring(cfg.Now), shown: sandboxedPages{newExpiring(cfg.Now)},
-		demands: newDemands(), readAlong: newExpiring(cfg.Now),
+		demands: newDemands(), readAlong: newExpiring(cfg.Now), rechecks: newRechecks(cfg.Recheck),
 	}
 	_, _ = rand.Read(p.secret[:]) // never fails
 	p.inside = p.newInside()
@@ -174,6 +180,7 @@ func (p *Proxy) Close() error {
 	p.tunnels.close()
 	p.inside.close()
 	p.flights.close()
+	p.rechecks.close()
 	p.storing.closed()
 	p.closeIdle()
 	return nil

@@ -10,17 +10,11 @@ import (
 
 // shareableURL reports whether a URL can be spoken of: nothing in its path and query
 // looks like a secret. Peers are not even asked for one that fails.
-func shareableURL(u resource.URL) (bool, Reason) {
-	if u.IsZero() {
-		return false, "the URL has user information in it"
-	}
-	if query := u.Query(); query != "" && secretQuery(query) {
-		return false, "the query looks as if it held a secret"
-	}
-	if path, _, _ := strings.Cut(u.RequestURI(), "?"); secretPath(path) {
-		return false, "the path looks as if it held a secret"
-	}
-	return true, ""
+func shareableURL(u resource.URL) (bool, Reason) { return ruleHolds(urlRule, &ShareQuestion{URL: u}) }
+
+func pathOf(u resource.URL) string {
+	path, _, _ := strings.Cut(u.RequestURI(), "?")
+	return path
 }
 
 func secretQuery(query string) bool {

@@ -18,33 +18,104 @@ type ShareQuestion struct {
 	// PublicHost says that the host is public by name ([Dialer.Public]) and, where
 	// that is known, by the address that answered.
 	PublicHost bool
+	// PrivateSite says that the user keeps the site to himself ([Config.Private]).
+	PrivateSite bool
+	// EndUncertain is that of resource.Stored: the body may have been cut off.
+	EndUncertain bool
 }
 
 // Reason says in plain words why something may or may not be shared.
 type Reason string
 
+// What a [Clause] is about, and so what has to be known to judge it.
+const (
+	AboutURL      = "url"
+	AboutRequest  = "request" // as it went to the origin
+	AboutResponse = "response"
+)
+
+// Clause is one condition of the rule of what may be shared, judged.
+type Clause struct {
+	Name  string // short, the same in every version
+	About string // AboutURL, AboutRequest or AboutResponse
+	OK    bool
+	Why   Reason
+}
+
+// condition is a clause that has not been judged yet. The words are for both cases.
+type condition struct {
+	name    string
+	about   string
+	holds   func(*ShareQuestion) bool
+	yes, no Reason
+}
+
+// urlRule is what can be said of a URL without its host. Peers are not even asked for one that fails.
+var urlRule = []condition{
+	{"user-information", AboutURL, func(q *ShareQuestion) bool { return !q.URL.IsZero() },
+		"the URL has no user information in it", "the URL has user information in it"},
+	{"query", AboutURL, func(q *ShareQuestion) bool { return q.URL.IsZero() || !secretQuery(q.URL.Query()) },
+		"nothing in the query looks like a secret", "the query looks as if it held a secret"},
+	{"path", AboutURL, func(q *ShareQuestion) bool { return q.URL.IsZero() || !secretPath(pathOf(q.URL)) },
+		"nothing in the path looks like a secret", "the path looks as if it held a secret"},
+}
+
+// shareRule is the whole rule. Who adds to it adds to TestShareClauses and to docs/sharing.md.
+var shareRule = slices.Concat([]condition{
+	{"method", AboutRequest, func(q *ShareQuestion) bool { return q.Method == http.MethodGet },
+		"it answers GET", "only answers to GET are shared"},
+	{"status", AboutResponse, func(q *ShareQuestion) bool { return shareableStatus(q.Status) },
+		"answers with this status may be shared", "answers with this status are not shared"},
+	{"public-host", AboutURL, func(q *ShareQuestion) bool { return q.PublicHost },
+		"the host is public", "the host is not public"},
+	{"private-site", AboutURL, func(q *ShareQuestion) bool { return !q.PrivateSite },
+		"the site is not on your list of private sites", "the site is on your list of private sites"},
+}, urlRule, []condition{
+	{"cookie", AboutRequest, func(q *ShareQuestion) bool { return q.Request["Cookie"] == nil },
+		"it was fetched without a cookie", "it was fetched with a cookie"},
+	{"authorization", AboutRequest, func(q *ShareQuestion) bool { return q.Request["Authorization"] == nil },
+		"it was fetched without Authorization", "it was fetched with Authorization"},
+	{"other-fields", AboutRequest, func(q *ShareQuestion) bool { return commonRequest(q.Request) },
+		"it was fetched with fields only that every browser sends", "it was fetched with a field that may tell who asked"},
+	{"asking-site", AboutResponse, func(q *ShareQuestion) bool { return q.Request["Origin"] == nil || !namesOrigin(q.Response) },
+		"it is not meant for one site that asked", "it is meant for the site that asked"},
+	{"set-cookie", AboutResponse, func(q *ShareQuestion) bool { return q.Response["Set-Cookie"] == nil },
+		"it sets no cookie", "it sets a cookie"},
+	{"cache-control", AboutResponse, func(q *ShareQuestion) bool { return !saysPrivate(q.Response) },
+		"its Cache-Control does not say that it is private", "its Cache-Control says that it is private"},
+	{"vary", AboutResponse, func(q *ShareQuestion) bool { return shareableVary(q.Response["Vary"]) },
+		"it does not vary by who asks", "it varies by who asks"},
+	{"whole", AboutResponse, func(q *ShareQuestion) bool { return !q.EndUncertain },
+		"all of it is known to have come", "it may have been cut off: nothing but the end of the connection said where it ends"},
+})
+
+// ShareClauses judges every clause of the rule, in an order that does not change. It is a pure
+// function.
+func ShareClauses(q ShareQuestion) []Clause { return judge(shareRule, &q) }
+
 // ShareDecision reports whether an exchange is provably public, so that it may be
-// given to peers: every clause must hold, and in doubt it is private. The user's
-// own list of private sites is not its business. It is a pure function.
-func ShareDecision(q ShareQuestion) (bool, Reason) {
-	switch {
-	case q.Method != http.MethodGet:
-		return false, "only answers to GET are shared"
-	case !shareableStatus(q.Status):
-		return false, "answers with this status are not shared"
-	case !q.PublicHost:
-		return false, "the host is not public"
+// given to peers: every clause must hold, and in doubt it is private. The reason is that
+// of the first clause that fails. It is a pure function.
+func ShareDecision(q ShareQuestion) (bool, Reason) { return ruleHolds(shareRule, &q) }
+
+func judge(rule []condition, q *ShareQuestion) []Clause {
+	clauses := make([]Clause, len(rule))
+	for i, c := range rule {
+		clauses[i] = Clause{c.name, c.about, true, c.yes}
+		if !c.holds(q) {
+			clauses[i].OK, clauses[i].Why = false, c.no
+		}
 	}
-	if ok, why := shareableURL(q.URL); !ok {
-		return false, why
+	return clauses
+}
+
+func ruleHolds(rule []condition, q *ShareQuestion) (bool, Reason) {
+	for _, c := range rule {
+		if !c.holds(q) {
+			return false, c.no
+		}
 	}
-	if ok, why := shareableRequest(q.Request); !ok {
-		return false, why
-	}
-	if q.Request["Origin"] != nil && namesOrigin(q.Response) {
-		return false, "it is meant for the site that asked"
-	}
-	return shareableResponse(q.Response)
+	return true, "it is public"
 }
 
 // commonFields are request fields that every browser sends and that say nothing of
@@ -59,22 +130,20 @@ var commonFields = map[string]bool{
 	"Via": true, "Te": true, "Priority": true, "Save-Data": true, "Upgrade-Insecure-Requests": true,
 }
 
-// shareableRequest reports whether a request has only fields that carry neither
-// credentials nor anything else that an origin may tell its users apart by. Whatever
-// is not known to be harmless may be an API key.
-func shareableRequest(h http.Header) (bool, Reason) {
+// commonRequest reports whether a request has, besides Cookie and Authorization, which have
+// clauses of their own, only fields that carry nothing that an origin may tell its users apart by.
+// Whatever is not known to be harmless may be an API key.
+func commonRequest(h http.Header) bool {
 	for name := range h {
-		switch {
-		case commonFields[name], strings.HasPrefix(name, "Sec-Fetch-"), strings.HasPrefix(name, "Sec-Ch-"):
-		case name == "Cookie":
-			return false, "it was fetched with a cookie"
-		case name == "Authorization":
-			return false, "it was fetched with Authorization"
-		default:
-			return false, "it was fetched with a field that may tell who asked"
+		if !commonField(name) && name != "Cookie" && name != "Authorization" {
+			return false
 		}
 	}
-	return true, ""
+	return true
+}
+
+func commonField(name string) bool {
+	return commonFields[name] || strings.HasPrefix(name, "Sec-Fetch-") || strings.HasPrefix(name, "Sec-Ch-")
 }
 
 // namesOrigin reports whether a response is open to certain sites only (Fetch
@@ -91,20 +160,12 @@ func shareableStatus(status int) bool {
 	return false
 }
 
-func shareableResponse(h http.Header) (bool, Reason) {
-	if h["Set-Cookie"] != nil {
-		return false, "it sets a cookie"
-	}
-	for _, line := range h["Cache-Control"] {
-		// Read generously: what only looks like "private" is private.
-		if line = strings.ToLower(line); strings.Contains(line, "private") || strings.Contains(line, "no-store") {
-			return false, "its Cache-Control says that it is private"
-		}
-	}
-	if !shareableVary(h["Vary"]) {
-		return false, "it varies by who asks"
-	}
-	return true, "it is public"
+// saysPrivate reads generously: what only looks like "private" is private.
+func saysPrivate(h http.Header) bool {
+	return slices.ContainsFunc(h["Cache-Control"], func(line string) bool {
+		line = strings.ToLower(line)
+		return strings.Contains(line, "private") || strings.Contains(line, "no-store")
+	})
 }
 
 // shareableVary reports whether a response depends on no other request fields than

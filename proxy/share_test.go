@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
 )
@@ -60,15 +62,97 @@ func TestShareDecision(t *testing.T) {
 		"for another site": {func(q *ShareQuestion) { q.Response.Set("Access-Control-Allow-Origin", "http://a.example") }, true},
 		"no URL":           {func(q *ShareQuestion) { q.URL = resource.URL{} }, false},
 	} {
-		u, err := resource.ParseURL("http://example.com/page?id=7")
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := ShareQuestion{Method: "GET", URL: u, Request: http.Header{}, Status: 200, Response: http.Header{"Cache-Control": {"max-age=9"}}, PublicHost: true}
+		q := goodQuestion(t)
 		c.spoil(&q)
 		if got, why := ShareDecision(q); got != c.want || why == "" {
 			t.Errorf("%s: %v (%s)", name, got, why)
 		}
+	}
+}
+
+// goodQuestion is one of which every clause holds.
+func goodQuestion(t *testing.T) ShareQuestion {
+	t.Helper()
+	u, err := resource.ParseURL("http://example.com/page?id=7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ShareQuestion{Method: "GET", URL: u, Request: http.Header{}, Status: 200, Response: http.Header{"Cache-Control": {"max-age=9"}}, PublicHost: true}
+}
+
+// Each clause of docs/sharing.md can fail while all others hold, and then decides.
+func TestShareClauses(t *testing.T) {
+	parse := func(raw string) resource.URL {
+		u, err := resource.ParseURL(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	spoilt := map[string]func(*ShareQuestion){
+		"method":           func(q *ShareQuestion) { q.Method = "POST" },
+		"status":           func(q *ShareQuestion) { q.Status = 403 },
+		"public-host":      func(q *ShareQuestion) { q.PublicHost = false },
+		"private-site":     func(q *ShareQuestion) { q.PrivateSite = true },
+		"user-information": func(q *ShareQuestion) { q.URL = resource.URL{} },
+		"query":            func(q *ShareQuestion) { q.URL = parse("http://example.com/?token=1") },
+		"path":             func(q *ShareQuestion) { q.URL = parse("http://example.com/d/550e8400-e29b-41d4-a716-446655440000") },
+		"cookie":           func(q *ShareQuestion) { q.Request.Set("Cookie", "a=b") },
+		"authorization":    func(q *ShareQuestion) { q.Request.Set("Authorization", "Bearer x") },
+		"other-fields":     func(q *ShareQuestion) { q.Request.Set("X-Api-Key", "1") },
+		"asking-site": func(q *ShareQuestion) {
+			q.Request.Set("Origin", "http://a.example")
+			q.Response.Set("Access-Control-Allow-Origin", "http://a.example")
+		},
+		"set-cookie":    func(q *ShareQuestion) { q.Response.Set("Set-Cookie", "a=b") },
+		"cache-control": func(q *ShareQuestion) { q.Response.Set("Cache-Control", "private") },
+		"vary":          func(q *ShareQuestion) { q.Response.Set("Vary", "Cookie") },
+		"whole":         func(q *ShareQuestion) { q.EndUncertain = true },
+	}
+	good := ShareClauses(goodQuestion(t))
+	if len(good) != len(spoilt) {
+		t.Errorf("%d clauses, %d of them have a test", len(good), len(spoilt))
+	}
+	for i, clause := range good {
+		spoil := spoilt[clause.Name]
+		if !clause.OK || clause.Why == "" || spoil == nil {
+			t.Errorf("clause %+v of a public page; spoilt %v", clause, spoil != nil)
+			continue
+		}
+		q := goodQuestion(t)
+		spoil(&q)
+		got := ShareClauses(q)
+		for j, c := range got {
+			if c.OK != (j != i) {
+				t.Errorf("%s spoilt: clause %s is %v", clause.Name, c.Name, c.OK)
+			}
+		}
+		if ok, why := ShareDecision(q); ok || why != got[i].Why || why == clause.Why {
+			t.Errorf("%s spoilt: decision %v because %q", clause.Name, ok, why)
+		}
+	}
+}
+
+// A site on the user's list is neither shared nor asked of peers.
+func TestPrivateSites(t *testing.T) {
+	asked := 0
+	l := newLab(t, fixed("x", "max-age=60"), func(c *Config) {
+		c.Private = func(u resource.URL) bool { return u.Site() == "example.com" }
+		c.Peers = fakePeers(func(context.Context, resource.Query) (*resource.Copy, error) {
+			asked++
+			return copyOf(site+"/other", "from a peer", nil, time.Now()), nil
+		})
+	})
+	l.get(site+"/page").want(t, 200, "x", "cache:stored")
+	l.settle()
+	for _, st := range l.store.all() {
+		if st.Shareable {
+			t.Errorf("%s is shareable", st.Exchange.URL)
+		}
+	}
+	l.origin.Close()
+	if a := l.get(site + "/other"); a.StatusCode < 500 || asked > 0 {
+		t.Errorf("status %d, peers were asked %d times", a.StatusCode, asked)
 	}
 }
 

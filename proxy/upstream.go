@@ -136,7 +136,7 @@ func causeOf(ctx context.Context, err error) error {
 // may be shared"). A cookie, which most requests have, is no reason not to ask for
 // what others may have got without; nor are other fields, which peers do not learn.
 func (p *Proxy) mayAskPeers(r *request) bool {
-	if !p.asksFor(r.url) || r.source == SourceOrigin || r.in.Header["Authorization"] != nil {
+	if !p.asksFor(r.url) || r.source == SourceOrigin || r.in.Header["Authorization"] != nil || p.private(r.url) {
 		return false
 	}
 	shareable, _ := shareableURL(r.url)
@@ -254,7 +254,7 @@ func (e *newerError) Unwrap() error { return errUnfit }
 func (p *Proxy) shareableCopy(ex *resource.Exchange) (bool, Reason) {
 	return ShareDecision(ShareQuestion{
 		Method: ex.Method, URL: ex.URL, Request: ex.Selecting, Status: ex.Status, Response: ex.Header,
-		PublicHost: p.dialer.Public(ex.URL.Host()),
+		PublicHost: p.dialer.Public(ex.URL.Host()), PrivateSite: p.private(ex.URL),
 	})
 }
 
