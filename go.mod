@@ -9,6 +9,7 @@ require (
 	github.com/anacrolix/torrent v1.48.1-0.20230103142631-c20f73d53e9f
 	github.com/andybalholm/brotli v1.2.1
 	github.com/dunglas/httpsfv v1.1.2
+	github.com/godbus/dbus/v5 v5.2.4
 	github.com/gorilla/websocket v1.5.3
 	github.com/huin/goupnp v1.3.1
 	github.com/klauspost/compress v1.20.3

@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"ca/truststore":    {},
 	"integrity":        {},
 	"intercept":        {},
-	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control", "intercept", "ca"},
+	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control", "intercept", "ca", "internal/metered"},
 	"cmd/peerproxy":    {"node", "control", "cache", "ca", "ca/truststore", "resource", "trust", "internal/demo"},
 	"internal/addr":    {},
 	// Only tests import it.
@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	// Only tests import it.
 	"internal/observer": {"dht"},
 	"testdata":          {},
+	"internal/metered":  {},
 }
 
 // leaves know nothing of this project, and anyone may use them.
@@ -56,6 +57,7 @@ var owners = map[string][]string{
 	"github.com/klauspost/compress":    {"document"},
 	"golang.org/x/net/html":            {"document", "internal/demo"},
 	"github.com/anacrolix/dht/v2":      {"dht"},
+	"github.com/godbus/dbus/v5":        {"internal/metered"},
 	"github.com/huin/goupnp":           {"listener/portmap"},
 	"github.com/gorilla/websocket":     {"listener", "peer"},
 	"github.com/libp2p/go-yamux/v5":    {"peer"},
