@@ -15,6 +15,7 @@
 //	GET    /stats                        CacheStats
 //	POST   /verify                       one VerifyLine a line, the last with the report
 //	POST   /trust/reload                 TrustReloaded, once the keyring is in force
+//	GET    /why-shared?url=URL           Sharing
 //	GET    /get?url=URL&from=SOURCE      the response, as the proxy gives it
 //
 // Answers are JSON, long ones a JSON value a line. Errors are a status and a

@@ -30,6 +30,8 @@ type Config struct {
 	Fetch func(w http.ResponseWriter, r *http.Request, from string, tell func(httpcache.Finding))
 	// ReloadTrust reads the user's keyring again. nil: there is no node that uses it.
 	ReloadTrust func() (TrustReloaded, error)
+	// WhyShared explains what may be shared of a URL, or why not. nil: there is nobody who knows.
+	WhyShared func(resource.URL) (Sharing, error)
 	// Logger gets the faults of this interface. nil discards them.
 	Logger *slog.Logger
 }
@@ -56,6 +58,9 @@ func Handler(cfg Config) http.Handler {
 	if cfg.Bypassed != nil && cfg.Unbypass != nil {
 		mux.HandleFunc("GET /bypass", s.bypassed)
 		mux.HandleFunc("DELETE /bypass", s.unbypass)
+	}
+	if cfg.WhyShared != nil {
+		mux.HandleFunc("GET /why-shared", s.whyShared)
 	}
 	if cfg.Fetch != nil {
 		mux.HandleFunc("GET /get", s.get)

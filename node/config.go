@@ -47,6 +47,8 @@ type Config struct {
 	Level      Level // what the DHT is told; "" is LevelSite in a group, else LevelBucket
 	BucketBits int   // bits of a bucket, 4 to 20, the same for all of a swarm; 0 is DefaultBucketBits
 	ExactFrom  int64 // at LevelExact: bytes from which a resource is announced by itself; 0 is DefaultExactFrom
+	Recheck    Recheck
+	Metered    Metered
 
 	NoMapping bool  // do not ask a gateway for port mappings
 	Quota     int64 // bytes of the cache file; 0 is what it was the last time, at first the store's default
@@ -116,7 +118,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c, errors.Join(c.checkAddresses(), c.checkTargeted(), c.checkIntercept())
+	return c, errors.Join(c.checkAddresses(), c.checkTargeted(), c.checkIntercept(), c.checkRecheck())
 }
 
 // checkAddresses finds what is misspelt before anything is opened.

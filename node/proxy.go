@@ -38,7 +38,7 @@ func (c Config) dialer(roots *x509.CertPool) (_ *proxy.Dialer, err error) {
 func (n *Node) openProxy() (err error) {
 	cfg := proxy.Config{
 		Store: proxyStore{n.store}, MaxBody: n.store.MaxBody(), Signer: n.identity, Dialer: n.dialer,
-		Policy: n.policy(), Stored: n.stored, Auth: n.auth, RootCAs: n.roots, Logger: n.cfg.Logger,
+		Policy: n.policy(), Stored: n.stored, Recheck: n.cfg.recheck(), Auth: n.auth, RootCAs: n.roots, Logger: n.cfg.Logger,
 		Peers: n.swarm, AskFor: n.askFor, Sites: n.sites, SignerCounts: n.Counts, SignerRefused: n.trusted.Refused,
 	}
 	if n.interceptor != nil {

@@ -94,7 +94,10 @@ func (n *Node) mapDHT(ctx context.Context) error {
 }
 
 func (n *Node) controlHandler() http.Handler {
-	return control.Handler(control.Config{Store: n.store, Status: n.Status, Policy: n.policy(), Fetch: n.fetch, Bypassed: n.bypassed, Unbypass: n.unbypass, ReloadTrust: n.ReloadTrust, Logger: n.cfg.Logger})
+	return control.Handler(control.Config{
+		Store: n.store, Status: n.Status, Policy: n.policy(), Fetch: n.fetch,
+		Bypassed: n.bypassed, Unbypass: n.unbypass, ReloadTrust: n.ReloadTrust, WhyShared: n.whyShared, Logger: n.cfg.Logger,
+	})
 }
 
 // serveHTTP serves until ctx ends, and lets open requests finish for a moment.

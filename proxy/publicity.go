@@ -27,6 +27,14 @@ func (p *Proxy) question(f *fetch, a *answer, ex *resource.Exchange) ShareQuesti
 	}
 }
 
+// SiteQuestion is what this proxy knows of a URL's host, for [ShareClauses]: without having asked it.
+func (p *Proxy) SiteQuestion(u resource.URL) ShareQuestion {
+	host := u.Host()
+	return ShareQuestion{
+		PublicHost: p.dialer.Resolves(host) || p.dialer.Upstream == nil && p.dialer.Public(host), PrivateSite: p.private(u),
+	}
+}
+
 // apartFromCookie reports whether a cookie is all that keeps a response from being shared.
 func (p *Proxy) apartFromCookie(f *fetch, a *answer, ex *resource.Exchange) bool {
 	q := p.question(f, a, ex)

@@ -57,7 +57,7 @@ func withCache(a *app, cfg cache.Config, use func(*control.Client) error) error 
 	if err != nil {
 		return err
 	}
-	client, stop := control.Local(control.Config{Store: store, Logger: a.logger()})
+	client, stop := control.Local(control.Config{Store: store, WhyShared: node.WhyShared(store), Logger: a.logger()})
 	err = use(client)
 	stop()
 	return errors.Join(err, store.Close())

@@ -21,6 +21,7 @@ type cli struct {
 	Get    getCmd    `cmd:"" help:"Fetch one URL through the running node, or through one started for it."`
 	Cache  cacheCmd  `cmd:"" help:"Look into the cache of a running node, or into the file of a stopped one."`
 	Bypass bypassCmd `cmd:"" help:"See which hosts' HTTPS the running node does not look into."`
+	Why    whyCmd    `cmd:"" name:"why-shared" help:"Say clause by clause why a URL is shared with peers, or why not."`
 	Status statusCmd `cmd:"" help:"Say how the running node is doing."`
 	CA     caCmd     `cmd:"" name:"ca" help:"The certificate authority of this machine, for looking into HTTPS."`
 	Trust  trustCmd  `cmd:"" help:"Say whose copies to take: keys with names, for all sites or some, and revocations."`

@@ -18,6 +18,8 @@ type nodeFlags struct {
 	Level        string   `enum:",bucket,site,exact" default:"" placeholder:"bucket|site|exact" help:"What the DHT is told of what you have or look for: a bucket that the site shares with many others (bucket, the default), the site (site, the default in a group), or large files one by one too (exact). In the public swarm whoever names more names the bucket too."`
 	BucketBits   int      `placeholder:"BITS" help:"Bits of a bucket, 4 to 20: one site in 2^BITS is in it. Default: 10. Those who differ in it do not meet at buckets."`
 	ExactFrom    size     `placeholder:"SIZE" help:"With --level exact: from which size on files are announced one by one. Default: 4MiB."`
+	Recheck      string   `enum:"auto,on,off" default:"auto" placeholder:"auto|on|off" help:"While sharing, fetch what came with a cookie a second time without one, to find out whether it is the same for everybody and may be shared: not on metered networks (auto, the default), always (on) or never (off)."`
+	Metered      string   `enum:"auto,yes,no" default:"auto" placeholder:"auto|yes|no" help:"Whether the network costs money by the byte: ask NetworkManager (auto, the default), yes or no."`
 	Map          string   `enum:"auto,off" default:"auto" placeholder:"auto|off" help:"While sharing, ask the gateway to let peers in by UPnP (auto, the default), or not (off)."`
 	Quota        size     `placeholder:"SIZE" help:"Limit of the cache file, like 500MB or 10GiB. Default: what it was the last time, at first 10GiB. With a lower one, what was used least recently is deleted."`
 	AllowPrivate bool     `help:"Let the proxy and the peers reach loopback, private and other special addresses."`
@@ -34,6 +36,7 @@ func (f nodeFlags) config(a *app) node.Config {
 	return node.Config{
 		DataDir: a.common.Data, Listen: f.Listen, DHT: f.DHT, Bootstrap: f.Bootstrap, NoPublicBootstrap: f.NoBootstrap,
 		Share: node.Share(f.Share), Level: node.Level(f.Level), BucketBits: f.BucketBits, ExactFrom: int64(f.ExactFrom),
+		Recheck: node.Recheck(f.Recheck), Metered: node.Metered(f.Metered),
 		NoMapping: f.Map == "off", Quota: int64(f.Quota),
 		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, UpstreamCA: f.UpstreamCA, Targeted: f.Targeted, Trust: f.Trust, Sites: a.sites, Private: f.Private,
 		Version: version(), Logger: a.logger(),
