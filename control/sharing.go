@@ -27,7 +27,7 @@ type SharingVariant struct {
 	Selecting http.Header `json:"selecting,omitempty"` // request fields that select it
 	Received  time.Time   `json:"received"`            // from the origin
 	Tier      string      `json:"tier"`
-	Shareable bool        `json:"shareable"` // as decided when it was stored
+	Shareable bool        `json:"shareable"` // as decided when it was stored, and the site is not private now
 	Offered   bool        `json:"offered"`
 	Why       string      `json:"why"` // the decision, in words
 	Clauses   []Clause    `json:"clauses"`

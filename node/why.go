@@ -87,13 +87,17 @@ func (s sharer) variant(st *resource.Stored) control.SharingVariant {
 	if q.Request == nil {
 		q.Request = http.Header{}
 	}
+	if st.Shareable { // the host was public then, perhaps by settings that are not known now
+		q.PublicHost = true
+	}
 	if st.WithCookie {
 		q.Request["Cookie"] = []string{""}
 	}
 	v := control.SharingVariant{
 		Selecting: ex.Selecting, Received: ex.Received, Tier: st.Tier.String(),
-		Shareable: st.Shareable, Offered: mayGive(st) && s.share != "" && s.share != ShareOff && !q.PrivateSite,
+		Shareable: mayGive(st) && !q.PrivateSite, // a list of private sites may be younger than what is stored
 	}
+	v.Offered = v.Shareable && s.share != "" && s.share != ShareOff
 	for _, c := range proxy.ShareClauses(q) {
 		v.Clauses = append(v.Clauses, clauseOf(c))
 	}

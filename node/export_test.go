@@ -1,0 +1,4 @@
+package node
+
+// PublicSecret is that of the public swarm.
+const PublicSecret = publicSecret
