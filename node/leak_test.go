@@ -32,9 +32,10 @@ var (
 	// privateURLs are all others that the user has been at.
 	privateURLs = []string{
 		bank + "/login", bank + "/account", bank + "/inbox", bank + "/feed.json", bank + "/vary", bank + "/transfer",
-		bank + "/reset?token=" + secretReset, bank + "/s/" + secretLink, bank + "/api/me", bank + "/visit", bank + "/visit-fresh",
+		bank + "/reset?token=" + secretReset, bank + "/s/" + secretLink, bank + "/api/me", bank + "/api/key", bank + "/visit", bank + "/visit-fresh",
 		mail + "/login", mail + "/account", mail + "/dashboard", mail + "/avatar.png",
 		mail + "/find?email=" + secretUser + "@mail.example&q=" + secretQuery,
+		mail + "/known-by-address", mail + "/agent",
 		diary + "/login", diary + "/account", diary + "/visit-fresh",
 	}
 	// recheckedURLs are those that were fetched a second time.
@@ -122,10 +123,13 @@ func (v *visitor) browse() {
 		v.visit(http.MethodPost, host+"/login", login, "Content-Type: application/x-www-form-urlencoded")
 	}
 	v.visit(http.MethodPost, bank+"/transfer", secretPost)
-	v.visit(http.MethodGet, bank+"/api/me", "", "Authorization: Bearer "+secretKey)
-	v.visit(http.MethodGet, bank+"/api/me", "", "X-Api-Key: "+secretKey)
+	const noCookie = "Cookie: "
+	v.visit(http.MethodGet, bank+"/api/me", "", noCookie, "Authorization: Bearer "+secretKey)
+	v.visit(http.MethodGet, bank+"/api/key", "", noCookie, "X-Api-Key: "+secretKey)
+	v.visit(http.MethodGet, mail+"/known-by-address", "", noCookie)
+	v.visit(http.MethodGet, mail+"/agent", "", noCookie)
 	for _, u := range slices.Concat(privateURLs, recheckedURLs) {
-		if u != bank+"/api/me" && !strings.HasSuffix(u, "/login") {
+		if !strings.HasPrefix(u, bank+"/api/") && !strings.HasSuffix(u, "/login") {
 			v.visit(http.MethodGet, u, "")
 			v.visit(http.MethodGet, u, "", "Accept-Language: de", "Referer: "+bank+"/s/"+secretLink)
 		}

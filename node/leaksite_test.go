@@ -69,11 +69,26 @@ func (s *loginSite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "you are visitor "+secretTracker)
 		return
 	case "/api/me":
-		if r.Header.Get("Authorization") == "Bearer "+secretKey || r.Header.Get("X-Api-Key") == secretKey {
+		if r.Header.Get("Authorization") == "Bearer "+secretKey {
 			w.Header().Set("Cache-Control", "public, max-age=600")
 			_, _ = fmt.Fprintf(w, `{"user":%q,"key":%q}`, secretUser, secretKey)
 			return
 		}
+	case "/api/key":
+		if r.Header.Get("X-Api-Key") == secretKey {
+			w.Header().Set("Cache-Control", "max-age=600")
+			_, _ = fmt.Fprintf(w, `{"user":%q}`, secretUser)
+			return
+		}
+	case "/known-by-address": // as libraries and companies have them
+		w.Header().Set("Cache-Control", "private, max-age=600")
+		_, _ = io.WriteString(w, "hello "+secretUser)
+		return
+	case "/agent":
+		w.Header().Set("Vary", "User-Agent")
+		w.Header().Set("Cache-Control", "max-age=600")
+		_, _ = io.WriteString(w, "for "+r.Header.Get("User-Agent"))
+		return
 	case "/reset", "/s/" + secretLink, "/find":
 		w.Header().Set("Cache-Control", "max-age=600") // who has the link may see it
 		_, _ = io.WriteString(w, "for whoever has the link: "+secretMessage)
