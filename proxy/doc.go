@@ -59,6 +59,8 @@
 //   - DNS over HTTPS ([DoH]) has no way back to plain DNS.
 //   - Peers are asked for public hosts only, and learn the URL's ID and the fields
 //     of resource.SelectingFields, never cookies or credentials.
+//   - What was fetched with a cookie is shared only after the same has come to a second fetch
+//     ([Recheck]) that tells nothing of who asked.
 //   - Every answer bears Cache-Status (RFC 9211) and Proxy-Status (RFC 9209), on
 //     connections of [Proxy.Serve] also those to requests that are not HTTP, which
 //     net/http refuses itself.

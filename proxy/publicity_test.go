@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -387,5 +389,65 @@ func TestSecondFetchHasItsOwnConnection(t *testing.T) {
 		if slices.Contains(from[true], address) {
 			t.Error("a second fetch came over the user's connection")
 		}
+	}
+}
+
+// Over TLS the second fetch speaks what the site speaks, verifies it as the first did, and leaves no
+// connection behind.
+func TestSecondFetchOverTLS(t *testing.T) {
+	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(protocol, func(t *testing.T) {
+			var mu sync.Mutex
+			var asked []string
+			open := map[string]http.ConnState{}
+			secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked = append(asked, r.Proto+" "+r.Header.Get("Cookie"))
+				w.Header().Set("Cache-Control", "max-age=600")
+				_, _ = io.WriteString(w, "for all")
+			}))
+			secure.EnableHTTP2 = protocol == "HTTP/2.0"
+			secure.Config.ConnState = func(c net.Conn, state http.ConnState) {
+				mu.Lock()
+				defer mu.Unlock()
+				open[c.RemoteAddr().String()] = state
+			}
+			secure.StartTLS()
+			t.Cleanup(secure.Close)
+			l := newLab(t, nil, func(c *Config) {
+				c.Recheck.On = true
+				c.Dialer.Resolve = append(c.Dialer.Resolve, Resolve{Host: "example.com", Port: 443, Addr: addrOf(secure.Listener)})
+			})
+			l.proxy.ownedPool.TLSClientConfig = &tls.Config{RootCAs: secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+			r := httptest.NewRequest("GET", "https://example.com/", nil)
+			r.Header.Set("Cookie", "a=b")
+			w := httptest.NewRecorder()
+			l.proxy.ServeHTTP(w, r)
+			l.settle()
+			l.proxy.rechecks.wg.Wait()
+			if st := l.store.all(); w.Body.String() != "for all" || len(st) != 1 || !st[0].Shareable {
+				t.Fatalf("%d %q, stored %v", w.Code, w.Body, st)
+			}
+			if want := []string{protocol + " a=b", protocol + " "}; !slices.Equal(asked, want) {
+				t.Errorf("asked %q", asked)
+			}
+			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { // for the server's side of a real socket
+				mu.Lock()
+				gone, all := 0, len(open)
+				for _, state := range open {
+					if state == http.StateClosed {
+						gone++
+					}
+				}
+				mu.Unlock()
+				if all == 2 && gone == 1 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%d connections, %d of them closed", all, gone)
+				}
+			}
+		})
 	}
 }
