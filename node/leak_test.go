@@ -94,7 +94,7 @@ func TestLoginProtectedSiteLeaksNothing(t *testing.T) {
 		}
 	}
 	origin.Close()
-	wantPublicOnly(t, resolve, join)
+	wantPublicOnly(t, resolve, join, a.Addresses().Key)
 }
 
 // visitor is a browser with cookies, behind a node.
@@ -263,10 +263,10 @@ func formsOf(secret string) map[string]string {
 	return forms
 }
 
-// wantPublicOnly has another node fetch everything now that the origin is gone.
-func wantPublicOnly(t *testing.T, resolve, join []string) {
+// wantPublicOnly has another node, which trusts the first, fetch everything now that the origin is gone.
+func wantPublicOnly(t *testing.T, resolve, join []string, key string) {
 	t.Helper()
-	b := start(t, func(c *node.Config) { c.Resolve, c.Bootstrap, c.Trust = resolve, join, []string{"any"} })
+	b := start(t, func(c *node.Config) { c.Resolve, c.Bootstrap, c.Trust = resolve, join, []string{key} })
 	browser := client(t, b)
 	for u, text := range sharedURLs {
 		if resp, got := get(t, browser, u); resp.StatusCode != http.StatusOK || got != text {

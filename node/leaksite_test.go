@@ -104,6 +104,7 @@ func (s *loginSite) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // public is for everybody, though some servers can't help to mark it for those they know.
 func (s *loginSite) public(w http.ResponseWriter, r *http.Request, known bool) {
+	w.Header().Set("Content-Type", "text/plain") // to which no node adds anything
 	w.Header().Set("Cache-Control", "max-age=600")
 	if known {
 		w.Header().Set("Etag", `"`+secretTag+`"`)
