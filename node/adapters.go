@@ -59,7 +59,12 @@ func inProxyTerms(err error) error {
 }
 
 // peerSource gives peers the shareable part of the store, and nothing else of it.
-type peerSource struct{ store *cache.Store }
+type peerSource struct {
+	store *cache.Store
+	sites proxy.SitePolicies // what was stored before a site became private is not given any more either
+}
+
+func (n *Node) source() peerSource { return peerSource{n.store, n.sites} }
 
 func (s peerSource) Open(_ context.Context, id resource.ID, fields http.Header) (*peer.Shared, error) {
 	found, err := s.store.Lookup(id)
@@ -67,7 +72,7 @@ func (s peerSource) Open(_ context.Context, id resource.ID, fields http.Header) 
 		return nil, err
 	}
 	for _, st := range found { // newest first
-		if !mayGive(st) || !httpcache.Matches(fields, st.Exchange) {
+		if !s.mayGive(st) || !httpcache.Matches(fields, st.Exchange) {
 			continue
 		}
 		body, err := s.store.OpenBody(st)
@@ -90,7 +95,7 @@ func (s peerSource) shareable(id resource.ID) (length int64, ok bool) {
 		return 0, false
 	}
 	for _, st := range found {
-		if mayGive(st) {
+		if s.mayGive(st) {
 			length, ok = max(length, st.Exchange.Body.Length), true
 		}
 	}
@@ -99,8 +104,8 @@ func (s peerSource) shareable(id resource.ID) (length int64, ok bool) {
 
 // mayGive looks at what was stored as shareable once more: an exchange carries the
 // request fields that select it, and of these only the harmless ones may leave.
-func mayGive(st *resource.Stored) bool {
-	if !st.Shareable {
+func (s peerSource) mayGive(st *resource.Stored) bool {
+	if !st.Shareable || s.sites.For(st.Exchange.URL).Private {
 		return false
 	}
 	for name := range st.Exchange.Selecting {

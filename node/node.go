@@ -236,7 +236,7 @@ func (n *Node) openSwarm() error {
 		Logger:           n.cfg.Logger,
 	}
 	if n.cfg.Share != ShareOff {
-		cfg.Catalog, cfg.Source = n.catalog, peerSource{n.store}
+		cfg.Catalog, cfg.Source = n.catalog, n.source()
 	}
 	var err error
 	n.swarm, err = peer.New(cfg)
@@ -269,7 +269,7 @@ func (n *Node) openControl() (err error) {
 // offerStored offers what an earlier run has stored, and has the proxy learn from it.
 func (n *Node) offerStored() error {
 	if n.cfg.Share != ShareOff {
-		n.sharing.start(peerSource{n.store}.shareable)
+		n.sharing.start(n.source().shareable)
 	}
 	for st, err := range n.store.All() {
 		if err != nil {

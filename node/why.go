@@ -95,7 +95,7 @@ func (s sharer) variant(st *resource.Stored) control.SharingVariant {
 	}
 	v := control.SharingVariant{
 		Selecting: ex.Selecting, Received: ex.Received, Tier: st.Tier.String(),
-		Shareable: mayGive(st) && !q.PrivateSite, // a list of private sites may be younger than what is stored
+		Shareable: peerSource{store: s.store}.mayGive(st) && !q.PrivateSite, // a list of private sites may be younger than what is stored
 	}
 	v.Offered = v.Shareable && s.share != "" && s.share != ShareOff
 	for _, c := range proxy.ShareClauses(q) {

@@ -176,3 +176,49 @@ func TestBadRecheck(t *testing.T) {
 		}
 	}
 }
+
+// What is stored of a site that the user has made private since is not on offer any more.
+func TestSiteBecomesPrivate(t *testing.T) {
+	_, resolve := serve(t, "www.example.org", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=600")
+		w.Header().Set("Vary", "Accept-Language")
+		_, _ = io.WriteString(w, "content")
+	})
+	dir := t.TempDir()
+	const url = "http://www.example.org/page"
+	for _, private := range [][]string{nil, {"example.org"}} {
+		t.Run(strings.Join(private, " "), func(t *testing.T) {
+			n := start(t, func(c *node.Config) {
+				c.DataDir, c.Share, c.Resolve, c.Private = dir, node.SharePublic, []string{resolve}, private
+			})
+			if private == nil {
+				fetch(t, n, url, "")
+				eventually(t, "the offer", func() bool { return n.Status().Shared == 1 })
+				return
+			}
+			fetch(t, n, url, "Accept-Language: de") // another variant: the node looks at the resource again
+			client, err := control.Dial(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			var s control.Sharing
+			eventually(t, "the second variant", func() bool {
+				s, err = client.WhyShared(t.Context(), url)
+				return err == nil && len(s.Variants) == 2
+			})
+			if s.Offered || n.Status().Shared != 0 {
+				t.Errorf("%d on offer; %+v", n.Status().Shared, s)
+			}
+			for _, v := range s.Variants {
+				if v.Shareable || stateOf(t, v.Clauses, "private-site") != control.ClauseFails {
+					t.Errorf("variant %+v", v)
+				}
+			}
+			status, _ := newProbe(t, n.Addresses().Peer).ask(http.MethodGet, blinded(t, url), http.Header{})
+			if status != http.StatusNotFound {
+				t.Errorf("a peer got %d", status)
+			}
+		})
+	}
+}

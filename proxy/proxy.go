@@ -41,9 +41,6 @@ type Config struct {
 	// Auth checks the credentials that clients give to the proxy; nil = none are
 	// wanted. See [Users].
 	Auth func(user, password string) bool
-	// Private reports whether the user keeps a site to himself: nothing of it is shared, nor asked
-	// of peers, nor fetched a second time. It is called for each request; nil = there is none.
-	Private func(resource.URL) bool
 	// Recheck is about what was fetched with a cookie and may be public all the same.
 	Recheck Recheck
 	// Interceptor may look into tunnels; nil = all are blind.

@@ -14,7 +14,7 @@ import (
 )
 
 // private reports whether the user keeps a site to himself.
-func (p *Proxy) private(u resource.URL) bool { return p.cfg.Private != nil && p.cfg.Private(u) }
+func (p *Proxy) private(u resource.URL) bool { return p.cfg.Sites.For(u).Private }
 
 // question is what decides whether what an origin gave may be shared.
 func (p *Proxy) question(f *fetch, a *answer, ex *resource.Exchange) ShareQuestion {

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/peerproxy/peerproxy/resource"
 )
 
 // anyOrigin is an origin in memory that notes what it was asked, and when.
@@ -113,7 +111,7 @@ func TestSecondFetch(t *testing.T) {
 		"open to others":    {origin: set("Access-Control-Allow-Origin", "*"), again: 1},
 		"switched off":      {origin: plain, change: func(c *Config) { c.Recheck.On = false }},
 		"metered":           {origin: plain, change: func(c *Config) { c.Recheck.Metered = func(context.Context) bool { return true } }},
-		"a private site":    {origin: plain, change: func(c *Config) { c.Private = func(resource.URL) bool { return true } }},
+		"a private site":    {origin: plain, change: func(c *Config) { c.Sites = SitePolicies{"example.com": {Site: "example.com", Private: true}} }},
 		"too large":         {origin: plain, change: func(c *Config) { c.Recheck.MaxBody = 6 }},
 		"no larger":         {origin: plain, change: func(c *Config) { c.Recheck.MaxBody = 7 }, again: 1, shared: true},
 		"a secret URL":      {origin: plain, url: recheckURL + "?token=1"},

@@ -18,7 +18,7 @@ type ShareQuestion struct {
 	// PublicHost says that the host is public by name ([Dialer.Public]) and, where
 	// that is known, by the address that answered.
 	PublicHost bool
-	// PrivateSite says that the user keeps the site to himself ([Config.Private]).
+	// PrivateSite says that the user keeps the site to himself ([SitePolicy]).
 	PrivateSite bool
 	// EndUncertain is that of resource.Stored: the body may have been cut off.
 	EndUncertain bool

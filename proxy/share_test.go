@@ -137,7 +137,7 @@ func TestShareClauses(t *testing.T) {
 func TestPrivateSites(t *testing.T) {
 	asked := 0
 	l := newLab(t, fixed("x", "max-age=60"), func(c *Config) {
-		c.Private = func(u resource.URL) bool { return u.Site() == "example.com" }
+		c.Sites = SitePolicies{"example.com": {Site: "example.com", Private: true}}
 		c.Peers = fakePeers(func(context.Context, resource.Query) (*resource.Copy, error) {
 			asked++
 			return copyOf(site+"/other", "from a peer", nil, time.Now()), nil
