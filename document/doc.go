@@ -27,8 +27,9 @@
 // swallow it.
 //
 // Style sheets can't reach into the notice, but a page may move, clip or hide its
-// whole body, and show something beside it. A notice within a page is a help for
-// readers of honest pages; a decision about trust is to be made outside of it.
+// whole body, and lay something over the notice that is as high and comes later. A live
+// page whose meta element forbids the notice's style has it unstyled, at its top. A notice within a page is a
+// help for readers of honest pages; a decision about trust is to be made outside of it.
 //
 // The package imports nothing of this module. Values are not safe for concurrent use
 // where nothing else is said.
