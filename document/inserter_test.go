@@ -205,7 +205,7 @@ func TestInserterUTF16(t *testing.T) {
 }
 
 func TestInserterBounded(t *testing.T) {
-	long := strings.Repeat("a", 3*maxHeld)
+	long := strings.Repeat("a", maxHeld+1)
 	for document, want := range map[string]string{
 		"<head><link href='" + long + "'><body>":                "<head>" + mark + "<link href='" + long + "'><body>",
 		"<head><template>" + long + "</template><body>":         "<head>" + mark + "<template>" + long + "</template><body>",
