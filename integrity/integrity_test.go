@@ -40,7 +40,9 @@ func TestCheck(t *testing.T) {
 		{"wrong", "sha512-" + b64(wrong[:]), false},
 		{"the strongest counts alone (section 3.3.3)", "sha256-" + b64(of256[:]) + " sha512-" + b64(wrong[:]), false},
 		{"in the other order, too", "sha512-" + b64(wrong[:]) + " sha256-" + b64(of256[:]), false},
-		{"a stronger one that can't be read does not count", "sha512-!!! sha256-" + b64(of256[:]), true},
+		{"a stronger one that can't be read", "sha512-!!! sha256-" + b64(of256[:]), false},
+		{"a stronger one of another length", "sha384-AAAA sha256-" + b64(of256[:]), false},
+		{"a weaker one that can't be read", "sha256-!!! sha512-" + b64(of512[:]), true},
 		{"of another length", "sha512-" + b64(of256[:]), false},
 		{"empty", "", false},
 		{"no hash", "sha256-", false},
@@ -136,7 +138,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, attribute string) {
 		m := Parse(attribute)
-		if len(m.hashes) > maxHashes || len(m.keys) > maxHashes || m.Hashed() != (len(m.hashes) > 0) {
+		if len(m.hashes) > maxHashes || len(m.keys) > maxHashes || m.Hashed() && m.algorithm == nil {
 			t.Fatalf("%d hashes, %d keys", len(m.hashes), len(m.keys))
 		}
 		if again := Parse(m.String()); again.String() != m.String() {

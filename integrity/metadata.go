@@ -44,7 +44,8 @@ var algorithmsBySRI = [...]algorithm{
 // Parse reads the value of an integrity attribute (SRI section 3.5): expressions with white space
 // between them, each an algorithm, a dash, a hash in base64 or base64url, and perhaps
 // options, which mean nothing. Beside hashes it takes Ed25519 keys, as Signature-based
-// Subresource Integrity has them. What it does not know it passes over.
+// Subresource Integrity has them. Algorithms that it does not know it passes over; a hash of one
+// that it knows, but that can't be one, fits nothing, and still stands above weaker algorithms.
 func Parse(attribute string) Metadata {
 	var m Metadata
 	best := len(algorithmsBySRI)
@@ -53,8 +54,7 @@ func Parse(attribute string) Metadata {
 		name, encoded, _ := strings.Cut(expression, "-")
 		value, ok := decode(encoded)
 		switch name = strings.ToLower(name); {
-		case !ok:
-		case name == "ed25519":
+		case name == "ed25519" && ok:
 			m.addKey(value)
 		default:
 			best = m.addHash(name, value, best)
@@ -72,13 +72,13 @@ func (m *Metadata) addKey(value []byte) {
 // addHash takes a hash unless a stronger algorithm is named, and returns the rank of the strongest.
 func (m *Metadata) addHash(name string, value []byte, best int) int {
 	rank := slices.IndexFunc(algorithmsBySRI[:], func(a algorithm) bool { return a.name == name })
-	if rank < 0 || rank > best || len(value) != algorithmsBySRI[rank].size {
+	if rank < 0 || rank > best {
 		return best
 	}
 	if rank < best {
 		m.algorithm, m.hashes = &algorithmsBySRI[rank], nil
 	}
-	if len(m.hashes) < maxHashes {
+	if len(value) == algorithmsBySRI[rank].size && len(m.hashes) < maxHashes {
 		m.hashes = append(m.hashes, value)
 	}
 	return rank
@@ -88,7 +88,10 @@ func (m *Metadata) addHash(name string, value []byte, best int) int {
 func decode(text string) ([]byte, bool) {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	value, err := base64.RawStdEncoding.DecodeString(text)
-	return value, err == nil && len(value) > 0
+	if err != nil {
+		return nil, false
+	}
+	return value, len(value) > 0
 }
 
 // OfSHA256 and OfSHA512 are the metadata that demand one hash, as it stands in a digest field (RFC 9530).
@@ -102,13 +105,13 @@ func OfSHA512(sum [sha512.Size]byte) Metadata {
 }
 
 // Hashed reports whether a hash is demanded.
-func (m Metadata) Hashed() bool { return m.algorithm != nil }
+func (m Metadata) Hashed() bool { return len(m.hashes) > 0 }
 
 // Keys are those keys one of which is to have signed the response.
 func (m Metadata) Keys() []Key { return slices.Clone(m.keys) }
 
 // IsZero reports whether nothing is demanded.
-func (m Metadata) IsZero() bool { return m.algorithm == nil && len(m.keys) == 0 }
+func (m Metadata) IsZero() bool { return len(m.hashes)+len(m.keys) == 0 }
 
 // String is the attribute in normal form.
 func (m Metadata) String() string {

@@ -3,8 +3,12 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"errors"
+	"crypto/sha256"
 	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
 
 	"github.com/peerproxy/peerproxy/document"
 	"github.com/peerproxy/peerproxy/integrity"
@@ -16,80 +20,168 @@ const (
 	maxChecked   = 8 << 20  // bytes of a copy that is held in memory while it is checked
 	maxUnpacked  = 32 << 20 // and of its content without Content-Encoding
 	checksAtOnce = 4
+	vouchedTime  = 24 * time.Hour // how long a check need not be made again
 )
 
-var errOtherBytes = errors.New("proxy: not the bytes that were demanded")
-
 // demands are what proven documents and the sites themselves have said of the bytes of resources.
-// A copy that fits is resource.Content. The zero value is not ready.
+// A copy that fits is resource.Content: for everybody if its own site has said so, and else for the pages
+// of that site which has. Any page can name a hash for any URL, so that no page's word counts for
+// another site's pages.
 type demands struct {
-	notes integrity.Notes // of documents, by resource
-	sites keyRing         // keys with which sites sign
-	slots chan struct{}   // one for each copy that is being checked
+	notes   integrity.Notes // of documents, by their origin and resource: see noteKey
+	sites   keyRing         // keys with which sites sign
+	vouched *expiring       // what fits the notes of an origin: see vouchKey
+	slots   chan struct{}   // one for each copy that is being checked
 }
 
-func newDemands() *demands { return &demands{slots: make(chan struct{}, checksAtOnce)} }
+func newDemands(now func() time.Time) *demands {
+	return &demands{vouched: newExpiring(now), slots: make(chan struct{}, checksAtOnce)}
+}
 
-// on are the demands that a copy has to meet one of: hashes and keys from documents, and keys that
-// the site has used before. Those are only for what is not proven better.
-func (d *demands) on(ex *resource.Exchange, p *Proxy) []integrity.Metadata {
-	var list []integrity.Metadata
-	noted := d.notes.Get(ex.ID())
-	if to := byMediaType(contentTypeOf(ex.Header)); ex.Status == 200 && (to == toScript || to == toStyle) {
-		for _, m := range noted {
-			if m.Hashed() {
-				list = append(list, m)
-			}
-		}
+// noteKey names what the documents of an origin demand of a resource.
+func noteKey(origin string, id resource.ID) [32]byte {
+	return sha256.Sum256(append([]byte(origin+"\x00"), id[:]...))
+}
+
+func vouchKey(origin string, ex *resource.Exchange) string {
+	return origin + " " + ex.ID().String() + " " + ex.Body.Root.String()
+}
+
+// requester is the origin of the page that asks for a part, "" if it does not say (Fetch standard, sections
+// 3.1 and 3.5). No page can say that it is another's.
+func requester(r *http.Request) string {
+	text := r.Header.Get("Origin")
+	if text == "" {
+		text = r.Header.Get("Referer")
 	}
-	keys := d.sites.of(ex.URL)
-	for _, m := range noted {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	page, err := resource.FromURL(&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"})
+	if err != nil {
+		return ""
+	}
+	return originName(page)
+}
+
+// hashes are the hashes that documents of an origin demand of a response, and those that the site has
+// signed with one of the keys that it, or these documents, name.
+func (d *demands) hashes(origin string, ex *resource.Exchange, now time.Time) (list []integrity.Metadata) {
+	if to := byMediaType(contentTypeOf(ex.Header)); ex.Status != http.StatusOK || to == toProgram {
+		return nil
+	}
+	var keys []trust.Key
+	if origin == originName(ex.URL) {
+		keys = d.sites.of(ex.URL)
+	}
+	for _, m := range d.notes.Get(noteKey(origin, ex.ID())) {
+		// A note is about a script or a style: the bytes as another type are not what it vouches for.
+		if to := byMediaType(contentTypeOf(ex.Header)); m.Hashed() && (to == toScript || to == toStyle) {
+			list = append(list, m)
+		}
 		for _, k := range m.Keys() {
 			keys = append(keys, trust.Key(k))
 		}
 	}
-	if len(keys) == 0 {
-		return list
+	if signed, ok := signedHash(ex, keys, now); ok {
+		list = append(list, signed)
 	}
-	digest, _, err := trust.VerifyOrigin(ex, keys, p.cfg.Now())
-	if err != nil {
-		return list
-	}
-	if digest.SHA512 != nil {
-		return append(list, integrity.OfSHA512([64]byte(digest.SHA512)))
-	}
-	return append(list, integrity.OfSHA256([32]byte(digest.SHA256)))
+	return list
 }
 
-// proven raises a copy to resource.Content if its bytes are what a proven document or the site demands.
-// It reads all of it then. One that nobody else vouches for and that was to have other bytes is refused.
-func (p *Proxy) proven(ctx context.Context, c *resource.Copy) error {
+// signedHash is what the site itself has signed of the bytes.
+func signedHash(ex *resource.Exchange, keys []trust.Key, now time.Time) (m integrity.Metadata, ok bool) {
+	if len(keys) == 0 {
+		return m, false
+	}
+	digest, _, err := trust.VerifyOrigin(ex, keys, now)
+	switch {
+	case err != nil:
+		return m, false
+	case digest.SHA512 != nil:
+		return integrity.OfSHA512([64]byte(digest.SHA512)), true
+	}
+	return integrity.OfSHA256([32]byte(digest.SHA256)), true
+}
+
+// proven raises a copy to resource.Content if its bytes are what its site demands, and notes if they are
+// what the asking page does. It reads all of it then. One that nobody else vouches for and that was
+// to have other bytes is refused.
+func (p *Proxy) proven(ctx context.Context, r *request, c *resource.Copy) error {
 	ex := c.Exchange
 	if c.Tier >= resource.Content || ex.Body.Length > maxChecked {
 		return nil
 	}
-	wanted := p.demands.on(ex, p)
-	if len(wanted) == 0 {
+	page := requester(r.in)
+	bySite, byPage := p.demands.hashes(originName(ex.URL), ex, p.cfg.Now()), p.demands.hashes(page, ex, p.cfg.Now())
+	if len(bySite)+len(byPage) == 0 {
 		return nil
 	}
+	body, err := p.hold(ctx, c)
+	if err != nil {
+		return err
+	}
+	right := meets(ex, body.bytes, bySite)
+	if right {
+		c.Tier = resource.Content
+	}
+	if meets(ex, body.bytes, byPage) {
+		right = true
+		p.demands.vouched.give(vouchKey(page, ex), vouchedTime)
+	}
+	if !right && weak(c.Tier) {
+		return &unfitError{"it has not the bytes that the page or the site demands"}
+	}
+	return nil
+}
+
+// hold reads the body of a copy, which then is in memory.
+func (p *Proxy) hold(ctx context.Context, c *resource.Copy) (*heldBody, error) {
 	select {
 	case p.demands.slots <- struct{}{}:
 		defer func() { <-p.demands.slots }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	body, err := holdBody(c.Body, ex.Body.Length)
+	body, err := holdBody(c.Body, c.Exchange.Body.Length)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.Body = body
-	switch {
-	case meets(ex, body.bytes, wanted):
-		c.Tier = resource.Content
-	case weak(c.Tier):
-		return &unfitError{"it has not the bytes that the page or the site demands"}
+	return body, nil
+}
+
+// tierFor is what a response of a tier is worth to the page that asks for it.
+func (p *Proxy) tierFor(r *request, ex *resource.Exchange, tier resource.Tier) resource.Tier {
+	if weak(tier) && p.demands.vouched.given(vouchKey(requester(r.in), ex)) {
+		return resource.Content
 	}
-	return nil
+	return tier
+}
+
+// storedTier is like tierFor, for a stored response. It looks at the body if that has not been done yet.
+func (p *Proxy) storedTier(r *request, st *resource.Stored) resource.Tier {
+	ex, page := st.Exchange, requester(r.in)
+	tier := p.tierFor(r, ex, p.tierOf(st))
+	if !weak(tier) || page == "" || ex.Body.Length > maxChecked {
+		return tier
+	}
+	wanted := p.demands.hashes(page, ex, p.cfg.Now())
+	if len(wanted) == 0 {
+		return tier
+	}
+	body, err := p.cfg.Store.OpenBody(st)
+	if err != nil {
+		return tier // which shows again when it is to be delivered
+	}
+	defer body.Close()
+	held, err := holdBody(io.NopCloser(io.NewSectionReader(body, 0, body.Size())), ex.Body.Length)
+	if err != nil || !meets(ex, held.bytes, wanted) {
+		return tier
+	}
+	p.demands.vouched.give(vouchKey(page, ex), vouchedTime)
+	return resource.Content
 }
 
 // heldBody is a body that has been read.
@@ -117,6 +209,9 @@ func holdBody(body io.ReadCloser, length int64) (*heldBody, error) {
 
 // meets reports whether content, without its coding, is what one of the demands wants.
 func meets(ex *resource.Exchange, content []byte, wanted []integrity.Metadata) bool {
+	if len(wanted) == 0 {
+		return false
+	}
 	plain, err := document.Decode(ex.Header["Content-Encoding"], bytes.NewReader(content))
 	if err != nil {
 		return false
@@ -132,10 +227,5 @@ func meets(ex *resource.Exchange, content []byte, wanted []integrity.Metadata) b
 	if err != nil || n > maxUnpacked {
 		return false
 	}
-	for _, c := range checks {
-		if c.OK() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(checks, (*integrity.Check).OK)
 }

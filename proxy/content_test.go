@@ -73,7 +73,11 @@ func (l *library) have(path, media, text string, tier resource.Tier) *resource.C
 }
 
 func (l *library) get(path string, fields ...string) answered {
-	r := httptest.NewRequest("GET", "https://example.com"+path, nil)
+	return l.getFrom("https://example.com"+path, fields...)
+}
+
+func (l *library) getFrom(u string, fields ...string) answered {
+	r := httptest.NewRequest("GET", u, nil)
 	for _, field := range fields {
 		name, value, _ := strings.Cut(field, ": ")
 		r.Header.Add(name, value)
@@ -107,6 +111,32 @@ func TestContentTier(t *testing.T) {
 		l.have("/b.css", "text/css", "p{}", resource.Unproven)
 		l.get("/b.css", "Sec-Fetch-Dest: style").want(t, 200, "p{}")
 	}
+}
+
+// Any page can name a hash for any URL: for another site's pages that is no proof.
+func TestContentTierOfOtherSites(t *testing.T) {
+	evil := "alert('evil')"
+	l := newLibrary(t, `<script src="https://example.com/a.js" crossorigin integrity="`+sriOf(evil)+`"></script>`, "")
+	l.getFrom("https://evil.example/page", "Sec-Fetch-Dest: document").want(t, 200, "*")
+	asScript := "Sec-Fetch-Dest: script"
+	for range 2 { // from the peer and from the store
+		l.have("/a.js", "text/javascript", evil, resource.Unproven)
+		l.get("/a.js", asScript, "Referer: https://example.com/").want(t, 502, "*")
+		l.get("/a.js", asScript).want(t, 502, "*")
+		l.get("/a.js", asScript, "Origin: https://evil.example.org").want(t, 502, "*")
+		l.get("/a.js", asScript, "Referer: https://evil.example/page").want(t, 200, evil) // its own page may have it
+		l.get("/a.js", asScript, "Origin: https://evil.example").want(t, 200, evil)
+	}
+	for _, st := range l.proxy.cfg.Store.(*memStore).all() {
+		if st.Exchange.URL.Host() == "example.com" && st.Tier != resource.Unproven {
+			t.Errorf("stored as %v", st.Tier)
+		}
+	}
+	// After its own site has spoken, another site's word neither helps nor harms.
+	l = newLibrary(t, `<script src="https://example.com/a.js" integrity="`+sriOf(rightScript)+`"></script>`, "")
+	l.get("/page", "Sec-Fetch-Dest: document").want(t, 200, "*")
+	l.have("/a.js", "text/javascript", rightScript, resource.Unproven)
+	l.get("/a.js", asScript, "Referer: https://other.example/").want(t, 200, rightScript)
 }
 
 // What does not fit is refused, with the reason; what a friend has signed is not for that.
@@ -152,7 +182,7 @@ func TestNotesOfUnprovenPages(t *testing.T) {
 		l.proxy.consents.give("example.com", consentTime)
 		l.get(path, "Sec-Fetch-Dest: document").want(t, 200, "*")
 		u, _ := resource.ParseURL("https://example.com/" + tier.String() + ".js")
-		if got := l.proxy.demands.notes.Get(resource.NewID("GET", u)) != nil; got != noted {
+		if got := l.proxy.demands.notes.Get(noteKey("https://example.com", resource.NewID("GET", u))) != nil; got != noted {
 			t.Errorf("%v: noted: %t", tier, got)
 		}
 	}

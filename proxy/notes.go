@@ -41,7 +41,8 @@ func (p *Proxy) takeNotes(src provenance, codings []string) *noteTaker {
 		return nil
 	}
 	read := func() { p.readAlong.give(name, notesTime) }
-	scanner := document.NewScanner(base, p.note)
+	origin := originName(ex.URL)
+	scanner := document.NewScanner(base, func(d document.Demand) { p.note(origin, d) })
 	if codings == nil {
 		return &noteTaker{Writer: scanner, read: read}
 	}
@@ -58,13 +59,13 @@ func (p *Proxy) takeNotes(src provenance, codings []string) *noteTaker {
 	return n
 }
 
-// note is called for each demand of a document.
-func (p *Proxy) note(d document.Demand) {
+// note is called for each demand of a document of an origin.
+func (p *Proxy) note(origin string, d document.Demand) {
 	u, err := resource.ParseURL(d.URL)
 	if err != nil {
 		return
 	}
-	p.demands.notes.Add(resource.NewID(http.MethodGet, u), integrity.Parse(d.Integrity))
+	p.demands.notes.Add(noteKey(origin, resource.NewID(http.MethodGet, u)), integrity.Parse(d.Integrity))
 }
 
 // take reads what was delivered. A nil noteTaker takes nothing.

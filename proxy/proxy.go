@@ -133,7 +133,7 @@ func New(cfg Config) (*Proxy, error) {
 		cfg: cfg, log: cfg.Logger, names: names, transport: cfg.Transport, own: &ownAddresses{},
 		health: newHealth(cfg.FailedFor, cfg.Now), flights: newFlights(), tunnels: newTunnels(),
 		consents: newExpiring(cfg.Now), shown: sandboxedPages{newExpiring(cfg.Now)},
-		demands: newDemands(), readAlong: newExpiring(cfg.Now), rechecks: newRechecks(cfg.Recheck),
+		demands: newDemands(cfg.Now), readAlong: newExpiring(cfg.Now), rechecks: newRechecks(cfg.Recheck),
 	}
 	_, _ = rand.Read(p.secret[:]) // never fails
 	p.inside = p.newInside()

@@ -17,7 +17,7 @@ var notModifiedFields = []string{"Cache-Control", "Content-Location", "Date", "E
 // stored body can't be read, or has not all that is asked for.
 func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stored, cs cacheStatus, ps proxyStatus) bool {
 	ex := st.Exchange
-	src := provenance{exchange: ex, tier: p.tierOf(st), kept: true, stale: cs.isStale(), newer: r.newer}
+	src := provenance{exchange: ex, tier: p.storedTier(r, st), kept: true, stale: cs.isStale(), newer: r.newer}
 	if src.tier != resource.Origin {
 		ps.details = joinWords(ps.details, tierWords(src.tier))
 	}

@@ -20,10 +20,10 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 	ps := proxyStatus{received: out.status}
 	if out.tier != resource.Origin {
 		cs.detail, cs.fwdStatus = "peer", 0
-		ps = proxyStatus{details: tierWords(out.tier)}
+		ps = proxyStatus{details: tierWords(p.tierFor(x.request, ex, out.tier))}
 	}
 	r := x.answered(s)
-	src := provenance{exchange: ex, tier: out.tier, witnesses: out.witnesses, witnessed: out.witnessed, newer: out.newer}
+	src := provenance{exchange: ex, tier: p.tierFor(r, ex, out.tier), witnesses: out.witnesses, witnessed: out.witnessed, newer: out.newer}
 	d := p.delivery(r, src)
 	if p.keepBack(w, r, src, d, cs, ps) {
 		return true, true

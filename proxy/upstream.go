@@ -202,7 +202,7 @@ func (p *Proxy) fits(ctx context.Context, f *fetch, c *resource.Copy) error {
 	if ok, why := p.shareableCopy(ex); !ok {
 		return &unfitError{string(why)}
 	}
-	if err := p.proven(ctx, c); err != nil {
+	if err := p.proven(ctx, f.request, c); err != nil {
 		return err
 	}
 	if f.source == SourcePeers {

@@ -49,8 +49,8 @@ func OriginKeys(ex *resource.Exchange, now time.Time) []Key {
 // Subresource Integrity has them. It returns the digest that the bytes must have and the key.
 //
 // A signature is for one response only: it must cover the digest, the URL (@target-uri, or @scheme,
-// @authority, @path and @query, of the request), the Content-Type if there is one, and the
-// status unless that is 200; else the error wraps [ErrNotCovered]. So it can't be moved to another URL, nor
+// @authority, @path and @query, of the request), the status, and the Content-Type if there is
+// one; else the error wraps [ErrNotCovered]. So it can't be moved to another URL, nor
 // give the bytes another meaning. All other fields say what whoever made the copy wants.
 func VerifyOrigin(ex *resource.Exchange, keys []Key, now time.Time) (Digest, Key, error) {
 	failure := error(ErrNoOriginSignature)
@@ -202,7 +202,7 @@ func (s originSignature) checkCoverage(ex *resource.Exchange) error {
 		return fmt.Errorf("%w: not the URL", ErrNotCovered)
 	case ex.Header["Content-Type"] != nil && !has("content-type", false):
 		return fmt.Errorf("%w: not the Content-Type", ErrNotCovered)
-	case ex.Status != http.StatusOK && !has("@status", false):
+	case !has("@status", false):
 		return fmt.Errorf("%w: not the status", ErrNotCovered)
 	}
 	return nil

@@ -20,7 +20,7 @@ import (
 const siteScript = "console.log('from the site')"
 
 // fullCoverage is what a site signs at least.
-const fullCoverage = `("unencoded-digest";sf "@target-uri";req "content-type")`
+const fullCoverage = `("@status" "unencoded-digest";sf "@target-uri";req "content-type")`
 
 // sitesScript is a script that its site has signed: covered components and parameters as given.
 func sitesScript(t testing.TB, covered, params string, change func(*resource.Exchange)) *resource.Exchange {
@@ -87,9 +87,9 @@ func TestVerifyOrigin(t *testing.T) {
 	want := sha256.Sum256([]byte(siteScript))
 	for name, covered := range map[string]string{
 		"by target URI":      fullCoverage,
-		"without sf":         `("unencoded-digest" "@target-uri";req "content-type")`,
-		"by the URL's parts": `("unencoded-digest";sf "@scheme";req "@authority";req "@path";req "@query";req "content-type")`,
-		"by request target":  `("@scheme";req "@authority";req "@request-target";req "content-type" "unencoded-digest";sf)`,
+		"without sf":         `("unencoded-digest" "@target-uri";req "content-type" "@status")`,
+		"by the URL's parts": `("unencoded-digest";sf "@scheme";req "@authority";req "@path";req "@query";req "content-type" "@status")`,
+		"by request target":  `("@scheme";req "@authority";req "@request-target";req "content-type" "unencoded-digest";sf "@status")`,
 		"with more":          `("@status" "unencoded-digest";sf "@target-uri";req "content-type" "@method";req)`,
 	} {
 		ex := sitesScript(t, covered, siteParams(`;alg="ed25519"`), nil)
@@ -121,14 +121,14 @@ func TestVerifyOriginRefuses(t *testing.T) {
 		{name: "of http for https", after: func(ex *resource.Exchange) { ex.URL = mustURL(t, "http://www.example.org/app.js?v=1") }, want: ErrBadSignature},
 		{name: "other bytes", after: func(ex *resource.Exchange) { ex.Header.Set("Unencoded-Digest", digestOf("evil")) }, want: ErrBadSignature},
 		{name: "other type", after: func(ex *resource.Exchange) { ex.Header.Set("Content-Type", "text/html") }, want: ErrBadSignature},
-		{name: "other status", covered: `("unencoded-digest";sf "@target-uri";req "content-type" "@status")`, after: func(ex *resource.Exchange) { ex.Status = 404 }, want: ErrBadSignature},
-		{name: "status made up where it is not covered", after: func(ex *resource.Exchange) { ex.Status = 404 }, want: ErrNotCovered},
-		{name: "type made up where there was none", covered: `("unencoded-digest";sf "@target-uri";req)`,
+		{name: "other status", after: func(ex *resource.Exchange) { ex.Status = 404 }, want: ErrBadSignature},
+		{name: "without the status", covered: `("unencoded-digest";sf "@target-uri";req "content-type")`, want: ErrNotCovered},
+		{name: "type made up where there was none", covered: `("unencoded-digest";sf "@target-uri";req "@status")`,
 			before: func(ex *resource.Exchange) { delete(ex.Header, "Content-Type") }, after: func(ex *resource.Exchange) { ex.Header.Set("Content-Type", "text/html") }, want: ErrNotCovered},
-		{name: "without the URL", covered: `("unencoded-digest";sf "content-type")`, want: ErrNotCovered},
-		{name: "without the query", covered: `("unencoded-digest";sf "content-type" "@scheme";req "@authority";req "@path";req)`, want: ErrNotCovered},
-		{name: "without the host", covered: `("unencoded-digest";sf "content-type" "@scheme";req "@request-target";req)`, want: ErrNotCovered},
-		{name: "without the digest", covered: `("@target-uri";req "content-type")`, want: ErrNotCovered},
+		{name: "without the URL", covered: `("unencoded-digest";sf "content-type" "@status")`, want: ErrNotCovered},
+		{name: "without the query", covered: `("unencoded-digest";sf "content-type" "@scheme";req "@authority";req "@path";req "@status")`, want: ErrNotCovered},
+		{name: "without the host", covered: `("unencoded-digest";sf "content-type" "@scheme";req "@request-target";req "@status")`, want: ErrNotCovered},
+		{name: "without the digest", covered: `("@target-uri";req "content-type" "@status")`, want: ErrNotCovered},
 		{name: "expired", params: siteParams(fmt.Sprintf(";expires=%d", now.Unix())), want: ErrExpired},
 		{name: "from the future", params: fmt.Sprintf(`;created=%d;keyid="%s"`, now.Add(time.Hour).Unix(), keyID(site)), want: ErrFuture},
 		{name: "another algorithm", params: siteParams(`;alg="hmac-sha256"`), want: ErrBadSignature},
