@@ -68,6 +68,9 @@ type Config struct {
 
 	Trust []string // node keys whose copies are taken everywhere, or "any"; besides those of the keyring
 
+	// Witnesses is how many independent nodes make a copy witnessed; 0 is 3.
+	Witnesses int
+
 	Sites   []SitePolicy // what is set for sites
 	Private []string     // sites that peers never hear of: SitePolicy.Private for each
 

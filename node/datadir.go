@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/peerproxy/peerproxy/trust"
 )
 
 // The random port is taken from below the range that systems use for outgoing
@@ -64,18 +62,6 @@ func choosePort(path string) (int, error) {
 		return 0, fmt.Errorf("keep the port: %w", err)
 	}
 	return port, nil
-}
-
-// Key returns the key of the node that a data directory is of, as text. Both are made if need be.
-func Key(dataDir string) (string, error) {
-	if err := openDataDir(dataDir); err != nil {
-		return "", err
-	}
-	identity, err := trust.LoadOrCreate(keyFile(dataDir))
-	if err != nil {
-		return "", err
-	}
-	return identity.Key().String(), nil
 }
 
 // writeFile replaces a file as a whole: after a crash there is the old one or the new one.

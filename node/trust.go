@@ -40,12 +40,23 @@ func MakeOwnKey(dataDir string) (trust.Key, error) {
 	return identity.Key(), nil
 }
 
+// The word of one stranger is worth nothing, and no copy carries more signatures than
+// resource.MaxSignatures.
+const (
+	minWitnesses = 2
+	maxWitnesses = resource.MaxSignatures
+)
+
 // readTrust reads whom the user trusts: from the configuration and from the keyring. A
 // keyring that can't be understood is an error, since it may have revocations.
 func (n *Node) readTrust() (err error) {
 	if n.trusted, err = trust.ParsePolicy(n.cfg.Trust); err != nil {
 		return badConfig("%w", err)
 	}
+	if w := n.cfg.Witnesses; w != 0 && (w < minWitnesses || w > maxWitnesses) {
+		return badConfig("witnesses: %d is not between %d and %d", w, minWitnesses, maxWitnesses)
+	}
+	n.trusted.Witnesses = n.cfg.Witnesses
 	if n.sites, n.trusted.Sites, err = n.cfg.sitePolicies(); err != nil {
 		return err
 	}

@@ -51,4 +51,19 @@ func TestPageIsWitnessed(t *testing.T) {
 	if resp, _ := get(t, client(t, reader), "http://www.example.org/seen-by-two"); resp.StatusCode < 500 {
 		t.Errorf("on the word of two: %s", resp.Status)
 	}
+	easy := start(t, func(c *node.Config) {
+		c.Resolve, c.Bootstrap, c.Trust, c.AllowPrivate, c.Witnesses = []string{resolve}, join, []string{"witnessed"}, true, 2
+	})
+	if resp, _ := get(t, client(t, easy), "http://www.example.org/seen-by-two"); resp.StatusCode != http.StatusOK {
+		t.Errorf("on the word of two, which are enough: %s", resp.Status)
+	}
+}
+
+func TestBadNumbersOfWitnesses(t *testing.T) {
+	for _, number := range []int{-1, 1, 17} {
+		n, err := node.New(node.Config{DataDir: t.TempDir(), Witnesses: number})
+		if n != nil || !node.IsConfigError(err) {
+			t.Errorf("%d: %v", number, err)
+		}
+	}
 }

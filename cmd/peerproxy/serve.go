@@ -28,7 +28,8 @@ type nodeFlags struct {
 	DoH          string   `name:"doh" placeholder:"URL" help:"Look the names of origins up by DNS over HTTPS at this server (https://HOST/PATH) and nowhere else."`
 	UpstreamCA   []string `name:"upstream-ca" sep:"none" placeholder:"FILE" help:"Let the certificate authorities in this PEM file vouch for origins (and for an https:// upstream and the DNS-over-HTTPS server) beside the system's. May be repeated."`
 	Targeted     []string `placeholder:"FIELD" help:"Obey this field for a kind of caches before Cache-Control (RFC 9213), such as CDN-Cache-Control. May be repeated, strongest first."`
-	Trust        []string `placeholder:"any|KEY" help:"Whose copies to take when an origin fails: those signed by these node keys, or by any key (any), besides those of the keyring (peerproxy trust). If there is nobody, peers are not asked. May be repeated."`
+	Trust        []string `placeholder:"KEY|witnessed|any" help:"Whose copies to take when an origin fails, besides those of the keyring (peerproxy trust): those signed by this node key, those that independent nodes got alike (witnessed), or those of anybody (any), which are shown only after a question. If there is nobody, peers are not asked. May be repeated."`
+	Witnesses    int      `placeholder:"N" help:"How many independent nodes, with keys and networks of their own, make a copy witnessed. Default: 3."`
 	Private      []string `placeholder:"SITE" help:"Neither share anything of this site nor ask peers for it: a domain with all its hosts, or one host. May be repeated."`
 }
 
@@ -38,7 +39,7 @@ func (f nodeFlags) config(a *app) node.Config {
 		Share: node.Share(f.Share), Level: node.Level(f.Level), BucketBits: f.BucketBits, ExactFrom: int64(f.ExactFrom),
 		Recheck: node.Recheck(f.Recheck), Metered: node.Metered(f.Metered),
 		NoMapping: f.Map == "off", Quota: int64(f.Quota),
-		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, UpstreamCA: f.UpstreamCA, Targeted: f.Targeted, Trust: f.Trust, Sites: a.sites, Private: f.Private,
+		AllowPrivate: f.AllowPrivate, Resolve: f.Resolve, Upstream: f.Upstream, DoH: f.DoH, UpstreamCA: f.UpstreamCA, Targeted: f.Targeted, Trust: f.Trust, Witnesses: f.Witnesses, Sites: a.sites, Private: f.Private,
 		Version: version(), Logger: a.logger(),
 	}
 }

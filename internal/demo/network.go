@@ -69,11 +69,11 @@ func startNetwork(ctx context.Context, resolve string, log *slog.Logger) (_ *net
 // keys makes the nodes' keys, so that each can trust the others from the start.
 func keys(dir string) (list []string, err error) {
 	for _, name := range names {
-		key, err := node.Key(filepath.Join(dir, name))
+		key, err := node.MakeOwnKey(filepath.Join(dir, name))
 		if err != nil {
 			return nil, fmt.Errorf("make the key of node %s: %w", name, err)
 		}
-		list = append(list, key)
+		list = append(list, key.String())
 	}
 	return list, nil
 }
