@@ -195,7 +195,9 @@ func (p *Proxy) toStore(f *flight, a *answer, body resource.Body) (*resource.Sto
 			return nil, errUnfit // the fetcher should have noticed
 		}
 		st.Exchange, st.Signer = a.copy.Exchange, a.copy.Signer
-		st.Shareable, _ = p.shareableCopy(st.Exchange)
+		if st.Tier > resource.Unproven { // who looked at what may be a lie does not spread it
+			st.Shareable, _ = p.shareableCopy(st.Exchange)
+		}
 		return st, nil
 	}
 	ex, err := asReceived(f.outcome.exchange, body)

@@ -74,7 +74,8 @@ func TestCopyShareableByTheRule(t *testing.T) {
 			spoil func(*resource.Copy)
 			fits  bool
 		}{
-			"public":        {func(*resource.Copy) {}, true},
+			"public":        {func(c *resource.Copy) { c.Tier = resource.Witnessed }, true},
+			"unproven":      {func(*resource.Copy) {}, true},
 			"varies by key": {func(c *resource.Copy) { c.Exchange.Header.Set("Vary", "X-Api-Key") }, false},
 			"selected by key": {func(c *resource.Copy) {
 				c.Exchange.Header.Set("Vary", "Accept")
@@ -94,8 +95,8 @@ func TestCopyShareableByTheRule(t *testing.T) {
 				t.Errorf("%s: status %d", name, a.StatusCode)
 			}
 			for _, st := range b.store.all() {
-				if !st.Shareable {
-					t.Errorf("%s: not shareable", name)
+				if st.Shareable != (st.Tier > resource.Unproven) {
+					t.Errorf("%s: shareable: %t", name, st.Shareable)
 				}
 			}
 		}
