@@ -15,7 +15,7 @@ import (
 type BannerText struct {
 	Host        string        // whose document it would be
 	Age         time.Duration // since the document came from there
-	Source      string        // where it comes from: "a kept copy of this proxy", "a peer"
+	Source      string        // where it comes from: "a copy kept by this proxy", "a peer's copy"
 	Tier        string        // how far it is proven, in a word
 	TierMeaning string        // and in a sentence
 	Newer       string        // text of the link to something newer; "" for no link

@@ -45,15 +45,20 @@ func (e *FetchError) refuse(err error) {
 	}
 }
 
-// Why says in plain words why there is no copy, for people and for Proxy-Status. It has no
-// URL, address, key or text of a stranger in it.
-func (e *FetchError) Why() string {
+// Refused says in plain words why the copies that were offered were refused, "" if none was, for people
+// and for Proxy-Status. It has no URL, address, key or text of a stranger in it.
+func (e *FetchError) Refused() string {
 	var words []string
 	for _, err := range e.Refusals {
 		words = append(words, refusalWords(err))
 	}
-	if len(words) > 0 {
-		return "copies refused: " + strings.Join(words, "; ")
+	return strings.Join(words, "; ")
+}
+
+// Why says in the same way why there is no copy.
+func (e *FetchError) Why() string {
+	if refused := e.Refused(); refused != "" {
+		return "copies refused: " + refused
 	}
 	for _, known := range []error{ErrNoPeers, ErrNotFound, ErrRefused, ErrUnverified} {
 		if e.reason == known {

@@ -240,8 +240,8 @@ func TestBadHeads(t *testing.T) {
 
 func TestWhy(t *testing.T) {
 	e := FetchError{reason: ErrUnverified}
-	if got := e.Why(); got != "no copy could be verified" {
-		t.Errorf("%q", got)
+	if got := e.Why(); got != "no copy could be verified" || e.Refused() != "" {
+		t.Errorf("%q, refused %q", got, e.Refused())
 	}
 	for i := range 50 {
 		e.refuse(verifyError(fmt.Errorf("https://example.org/%d: %w", i, trust.ErrUntrusted)))
@@ -249,8 +249,9 @@ func TestWhy(t *testing.T) {
 		e.refuse(fmt.Errorf("%w: status 302", errLie))
 		e.refuse(errors.New("https://example.org/"))
 	}
-	if got := e.Why(); got != "copies refused: signer is not trusted; signature does not cover the exchange; not as the protocol demands; not accepted" {
-		t.Errorf("%q", got)
+	const refused = "signer is not trusted; signature does not cover the exchange; not as the protocol demands; not accepted"
+	if got := e.Why(); got != "copies refused: "+refused || e.Refused() != refused {
+		t.Errorf("%q, refused %q", got, e.Refused())
 	}
 	for _, r := range refusals {
 		e.refuse(r.err)

@@ -114,7 +114,7 @@ func sourceWords(src provenance) string {
 	case src.kept:
 		return "a peer's copy that this proxy has kept"
 	}
-	return "a peer"
+	return "a peer's copy"
 }
 
 // proofWords says for people how far an answer is proven.
@@ -132,7 +132,7 @@ func proofWords(src provenance) string {
 		}
 		return "several independent peers got the same from the site"
 	}
-	return "none: whoever sent it may have made it up"
+	return "nobody vouches for it: whoever sent it may have made it up"
 }
 
 // ageWords is a duration in the unit that people would use.

@@ -188,11 +188,19 @@ func peerWords(err error) string {
 		return "Peers were not asked: they are only asked for what is public."
 	case errors.Is(err, errNotAsked):
 		return "Peers were not asked: nobody's copies of this site would be taken, or it is set to be private."
-	case errors.Is(err, errUnfit):
-		return "Peers were asked: the copies they have are of no use here."
+	case errors.Is(err, errNoNewer):
+		return "Peers were asked: they have nothing newer than the copy that is kept here."
 	}
-	if why := refusalWords(err); why != "" {
-		return "Peers were asked. What they offered was refused: " + why + "."
+	var told interface{ Why() string }
+	switch refused := refusalWords(err); {
+	case errors.Is(err, errUnfit) && refused == "":
+		return "Peers were asked: the copies they have are of no use here."
+	case errors.Is(err, errUnfit):
+		return "Peers were asked: the copies they have are of no use here: " + refused + "."
+	case refused != "":
+		return "Peers were asked. What they offered was refused: " + refused + "."
+	case errors.As(err, &told):
+		return "Peers were looked for: " + told.Why() + "."
 	}
 	return "Peers were asked: none has it."
 }
@@ -203,14 +211,15 @@ const maxRefusal = 200
 // refusalWords says why copies that peers offered were not taken, "" if none was offered. It is
 // for programs, too, and names nobody.
 func refusalWords(err error) string {
-	var told interface{ Why() string }
+	var told interface{ Refused() string }
 	var unfit *unfitError
 	why := ""
 	switch {
+	case errors.Is(err, errNoNewer): // nothing is wrong with it
 	case errors.As(err, &unfit):
 		why = unfit.why
 	case errors.As(err, &told):
-		why = told.Why()
+		why = told.Refused()
 	}
 	return why[:min(len(why), maxRefusal)]
 }

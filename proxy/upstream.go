@@ -222,7 +222,7 @@ func (p *Proxy) supersedes(f *fetch, c *resource.Copy) error {
 	case !f.usable:
 		return nil
 	case !received.After(f.known.Exchange.Received):
-		return &unfitError{"no newer than the stored copy"}
+		return errNoNewer
 	case weak(c.Tier) && c.Tier < p.tierOf(f.known) && !p.accepts(f.url, c.Tier):
 		return &newerError{received}
 	}
@@ -237,6 +237,9 @@ func (e *unfitError) Error() string { return errUnfit.Error() + ": " + e.why }
 
 // Unwrap implements the convention of package errors.
 func (e *unfitError) Unwrap() error { return errUnfit }
+
+// errNoNewer is about a copy that would do, were there no other.
+var errNoNewer error = &unfitError{"no newer than the stored copy"}
 
 // newerError is about a copy that is newer than the stored one, but less proven.
 type newerError struct{ received time.Time }
