@@ -38,6 +38,9 @@ func (c *caCreateCmd) Run(a *app) error {
 	if c.Days < 1 || c.Days > maxCADays {
 		return usageError{fmt.Errorf("--days must be from 1 to %d", maxCADays)}
 	}
+	if c.Only != nil && len(c.Only) == 0 {
+		return usageError{errors.New("--only: a name is wanted: without one, the authority would be good for any host")}
+	}
 	before, _ := ca.Certificate(a.common.Data) // there may be none, or one that can't be read
 	made, err := ca.Create(a.common.Data, ca.Options{
 		Only: c.Only, Lifetime: time.Duration(c.Days) * 24 * time.Hour, Replace: c.Replace,
@@ -164,6 +167,9 @@ func printAuthority(a *app, root *x509.Certificate) {
 func leftInWords(days int) string {
 	if days < 0 {
 		return "has expired: see ca create --replace"
+	}
+	if days == 0 {
+		return "less than a day left"
 	}
 	return count(days, "day") + " left"
 }

@@ -111,7 +111,7 @@ func printStatus(a *app, s caStatus) {
 		for _, f := range store.Found {
 			which := map[string]string{"former": "replaced: ", "other": "of another data directory: "}[f.Which]
 			_, _ = fmt.Fprintf(table, "%s\t%s\t%s%s, until %s, %s\n", choose(f.Trusted, "yes", "no"), where,
-				which, f.Name, f.NotAfter.Format(time.DateOnly), choose(f.DaysLeft < 0, "expired", count(f.DaysLeft, "day")+" left"))
+				which, f.Name, f.NotAfter.Format(time.DateOnly), choose(f.DaysLeft < 0, "expired", leftInWords(f.DaysLeft)))
 		}
 	}
 	_ = table.Flush()

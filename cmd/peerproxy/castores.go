@@ -144,7 +144,7 @@ func installInto(a *app, s truststore.Store, root *x509.Certificate, former []*x
 	if err != nil {
 		return nil, err
 	}
-	done := []string{choose(changed, "trusts it now", "has trusted it before")}
+	done := []string{choose(changed, "trusts it now", "trusts it already")}
 	s.Absent = false
 	removed, _, err := takeOut(a, s, among(former))
 	for _, name := range removed {

@@ -56,7 +56,7 @@ func TestCASystem(t *testing.T) {
 	}
 	install := &caInstallCmd{systemFlag: systemFlag{System: true}}
 	says(install.into(a, m), "/ca-certificates): trusts it now\n")
-	says(install.into(a, m), "has trusted it before")
+	says(install.into(a, m), "trusts it already")
 	says((&caStatusCmd{}).of(a, m), "yes      system (as Debian)")
 	if files, err := os.ReadDir(anchors); err != nil || len(files) != 1 {
 		t.Errorf("files: %v, %v", files, err)

@@ -24,7 +24,7 @@ const (
 	exitDamage   = 6
 )
 
-const exitHelp = "Exit codes: 0 done; 1 failed or interrupted; 2 wrong usage or configuration; 3 not found (not stored, nobody has it, or not in the keyring); " +
+const exitHelp = "Exit codes: 0 done; 1 failed or interrupted; 2 wrong usage or configuration; 3 not found (not stored, nobody has it, not in the keyring or another list); " +
 	"4 data directory not usable (unreadable, locked, damaged or of a newer version); 5 address or port not usable; " +
 	"6 content is not what it must be (cache verify, demo)."
 
@@ -52,7 +52,7 @@ func exitCode(err error) int {
 	case errors.Is(err, trust.ErrBadEntry), errors.Is(err, trust.ErrTaken), errors.Is(err, trust.ErrBadKey),
 		errors.Is(err, trust.ErrBadInvitation), errors.Is(err, trust.ErrNewerInvitation):
 		return exitUsage
-	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt), errors.Is(err, trust.ErrNoEntry), errors.Is(err, ca.ErrNone):
+	case errors.Is(err, control.ErrNotFound), errors.Is(err, errNobodyHasIt), errors.Is(err, trust.ErrNoEntry), errors.Is(err, ca.ErrNone), errors.Is(err, errNotBypassed):
 		return exitNotFound
 	case errors.Is(err, errDamage), errors.Is(err, demo.ErrDiffers):
 		return exitDamage
