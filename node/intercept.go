@@ -25,7 +25,7 @@ const (
 
 // lookForCA is how often the data directory is looked into for a certificate authority that was
 // made, replaced or removed.
-const lookForCA = 5 * time.Second
+const lookForCA = time.Second
 
 // errInterceptOff is why HTTPS is not looked into if the user does not want it.
 var errInterceptOff = errors.New("--intercept off")

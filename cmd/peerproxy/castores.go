@@ -117,7 +117,9 @@ func (c *caInstallCmd) conclude(a *app, r *report, notes []string) error {
 		return nil
 	case r.stores > 0:
 		r.note(notes)
-		r.note([]string{"Restart browsers that are running. Programs that use the system's certificates: ca install --system"})
+		r.note([]string{
+			"Restart browsers that are running. Hosts whose certificates they refused until now are looked into again after an hour, or: peerproxy bypass rm --all",
+			"Programs that use the system's certificates: ca install --system"})
 		return nil
 	}
 	r.note(notes)

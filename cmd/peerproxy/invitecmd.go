@@ -35,7 +35,7 @@ func (c *inviteCmd) Run(a *app) error {
 		}
 	}
 	a.tell("Whoever has this text can find and read what the group shares. Give it only to those who shall\n" +
-		"be in the group, and where nobody else reads along. They run: peerproxy join TEXT\n")
+		"be in the group, and where nobody else reads along. They run \"peerproxy join -\" and paste it.\n")
 	a.tell("In the invitation this node is called %q.\n", invitation.Inviter.Name)
 	return nil
 }

@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	if err == nil {
 		err = command.Run(&app{ctx: ctx, out: stdout, err: stderr, common: c.common, sites: sites.list()})
 	} else {
-		err = usageError{err}
+		err = usageError{fmt.Errorf("%w; see peerproxy --help", err)}
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(stderr, "peerproxy:", err)
