@@ -16,6 +16,8 @@ type Status struct {
 	Mapping   string     `json:"mapping"`          // in words: mapped by what, or why not
 	Share     string     `json:"share"`            // off, group or public
 	Shared    int        `json:"shared_resources"` // resources that peers may have
+	Level     string     `json:"level"`            // what the DHT is told: bucket, site or exact
+	Trusting  []string   `json:"trusting"`         // whose copies are taken, in words; empty = nobody's
 	Announced int        `json:"announced_sites"`  // sites that stand in the DHT now
 	Peers     int        `json:"peers"`            // open connections to peers
 	DHT       string     `json:"dht"`              // address of the DHT node

@@ -17,7 +17,7 @@ type BannerText struct {
 	Age         time.Duration // since the document came from there
 	Source      string        // where it comes from: "a copy kept by this proxy", "a peer's copy"
 	Tier        string        // how far it is proven, in a word
-	TierMeaning string        // and in a sentence
+	TierMeaning string        // and in a few words, without a full stop
 	Newer       string        // text of the link to something newer; "" for no link
 	NewerURL    string        // http, https, or without a scheme
 }

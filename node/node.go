@@ -316,7 +316,7 @@ func (n *Node) Status() control.Status {
 	s := control.Status{
 		Version: n.cfg.Version, Key: a.Key, Started: n.started,
 		Proxy: a.Proxy, Peer: a.Peer, Mapping: n.listener.Mapping(),
-		Share: string(n.cfg.Share), Shared: n.catalog.Len(), Announced: n.sharing.announced(n.rotation.Announced),
+		Share: string(n.cfg.Share), Level: string(n.cfg.Level), Trusting: n.Trusting(), Shared: n.catalog.Len(), Announced: n.sharing.announced(n.rotation.Announced),
 		Peers: len(n.swarm.Status().Sessions), DHT: a.DHT, DHTReady: nodes.Ready, HTTPS: n.HTTPS(),
 	}
 	if external, ok := n.listener.External(); ok {

@@ -12,6 +12,7 @@ import (
 	"github.com/peerproxy/peerproxy/cache"
 	"github.com/peerproxy/peerproxy/control"
 	"github.com/peerproxy/peerproxy/node"
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 type cacheCmd struct {
@@ -91,6 +92,12 @@ func (c *lsCmd) Run(a *app) error {
 
 type urlArg struct {
 	URL string `arg:"" help:"The resource's URL."`
+}
+
+// Validate is called by kong.
+func (u urlArg) Validate() error {
+	_, err := resource.ParseURL(u.URL)
+	return err
 }
 
 type showCmd struct {

@@ -65,11 +65,16 @@ func (c *serveCmd) Run(a *app) error {
 	addresses := n.Addresses()
 	a.printf("peerproxy is up. Set your browser's HTTP proxy to %s (Ctrl-C stops it).\n", addresses.Proxy)
 	a.printf("  peers    %s\n  dht      %s\n  sharing  %s\n  trusting %s\n  https    %s\n  key      %s\n",
-		addresses.Peer, addresses.DHT, c.Share, cmp.Or(strings.Join(n.Trusting(), " "), "nobody: peers are not asked (see peerproxy trust)"), https(n.HTTPS()), addresses.Key)
+		addresses.Peer, addresses.DHT, c.Share, trusting(n.Trusting()), https(n.HTTPS()), addresses.Key)
 	if err := n.Run(a.ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// trusting says whose copies are taken.
+func trusting(words []string) string {
+	return cmp.Or(strings.Join(words, ", "), "nobody: peers are not asked (see peerproxy trust)")
 }
 
 // configError marks what the user has to put right as wrong usage.
