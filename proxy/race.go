@@ -162,6 +162,9 @@ func (x *race) note(ctx context.Context, a answer) {
 		return
 	}
 	x.tried = append(x.tried, originWords(a.err))
+	if err := x.p.notAsked(x.fetch.request); err != nil && x.p.cfg.Peers != nil {
+		x.tried = append(x.tried, peerWords(err))
+	}
 	x.err, x.fallback = a.err, a
 	if ctx.Err() == nil && !errors.Is(a.err, ErrLoop) {
 		x.p.health.failed(x.fetch.url.Site())

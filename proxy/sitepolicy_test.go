@@ -63,8 +63,8 @@ func TestAskFor(t *testing.T) {
 		})
 		b.origin.err = syscall.ECONNREFUSED
 		a, _ := b.send(httptest.NewRequest("GET", "http://example.com/", nil))
-		if a.StatusCode != 502 {
-			t.Errorf("status %d", a.StatusCode)
+		if a.StatusCode != 502 || !strings.Contains(a.text, "Peers were not asked") {
+			t.Errorf("status %d, page %s", a.StatusCode, a.text)
 		}
 		a = b.ask(SourcePeers, "http://example.com/")
 		a.want(t, 504, "*", "proxy:error=destination_unavailable")

@@ -148,18 +148,25 @@ func (p *Proxy) asksFor(u resource.URL) bool {
 	return p.cfg.Peers != nil && (p.cfg.AskFor == nil || p.cfg.AskFor(u))
 }
 
+// notAsked is why peers may not be asked, nil if they may.
+func (p *Proxy) notAsked(r *request) error {
+	switch {
+	case p.mayAskPeers(r):
+		return nil
+	case p.asksFor(r.url):
+		return fmt.Errorf("%w: %w", errNoPeer, errPrivate)
+	case p.cfg.Peers != nil:
+		return fmt.Errorf("%w: %w", errNoPeer, errNotAsked)
+	}
+	return errNoPeer
+}
+
 // askPeers asks for a copy. Only the selecting fields leave this node. A request
 // that names peers as its only source comes here even if they may not be asked.
 func (p *Proxy) askPeers(ctx context.Context, f *fetch) answer {
 	a := answer{from: peers, requested: p.cfg.Now()}
-	if !p.mayAskPeers(f.request) {
-		a.received, a.err = a.requested, errNoPeer
-		switch {
-		case p.asksFor(f.url):
-			a.err = fmt.Errorf("%w: %w", errNoPeer, errPrivate)
-		case p.cfg.Peers != nil:
-			a.err = fmt.Errorf("%w: %w", errNoPeer, errNotAsked)
-		}
+	if err := p.notAsked(f.request); err != nil {
+		a.received, a.err = a.requested, err
 		return a
 	}
 	q := resource.Query{Method: http.MethodGet, URL: f.url, Header: http.Header{}}
