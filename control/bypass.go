@@ -10,10 +10,11 @@ import (
 // HTTPS says whether tunnels of HTTPS are looked into.
 type HTTPS struct {
 	On       bool      `json:"on"`
-	Why      string    `json:"why,omitempty"`   // it is not on, in words
-	NoCA     bool      `json:"no_ca,omitempty"` // that is since there is no certificate authority
-	Until    time.Time `json:"until,omitzero"`  // the certificate authority is valid
-	Bypassed int       `json:"bypassed"`        // hosts and patterns that are not looked into all the same
+	Why      string    `json:"why,omitempty"`     // it is not on, in words
+	NoCA     bool      `json:"no_ca,omitempty"`   // that is since there is no certificate authority
+	Expired  bool      `json:"expired,omitempty"` // that is since the certificate of the authority is not valid now
+	Until    time.Time `json:"until,omitzero"`    // the certificate authority is valid
+	Bypassed int       `json:"bypassed"`          // hosts and patterns that are not looked into all the same
 }
 
 // Bypassed is a host whose tunnels are not looked into.

@@ -78,6 +78,8 @@ func (n *Node) HTTPS() control.HTTPS {
 	switch {
 	case errors.Is(err, ca.ErrNone):
 		h.NoCA, h.Why = true, "there is no certificate authority"
+	case errors.Is(err, ca.ErrExpired):
+		h.Expired, h.Why = true, ca.ErrExpired.Error()
 	case err != nil:
 		h.Why = err.Error()
 	default:

@@ -81,13 +81,18 @@ func TestHTTPSPassesThrough(t *testing.T) {
 		"no authority": func(*node.Config) {},
 		"off":          func(c *node.Config) { c.Intercept = node.InterceptOff },
 		"bypassed":     func(c *node.Config) { c.Bypass = []string{"example.com:443"} },
+		"expired":      func(*node.Config) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := start(t, func(c *node.Config) {
 				c.Resolve = []string{resolve}
 				if change(c); name != "no authority" {
 					_ = os.MkdirAll(c.DataDir, 0o700)
-					if _, err := ca.Create(c.DataDir, ca.Options{}); err != nil {
+					var options ca.Options
+					if name == "expired" {
+						options.Now = func() time.Time { return time.Now().Add(-2 * ca.DefaultLifetime) }
+					}
+					if _, err := ca.Create(c.DataDir, options); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -95,7 +100,7 @@ func TestHTTPSPassesThrough(t *testing.T) {
 			if resp, text := get(t, client(t, n), "https://example.com/"); text != "secure" || resp.Header.Get("Cache-Status") != "" {
 				t.Errorf("%q %v", text, resp.Header)
 			}
-			if h := n.HTTPS(); h.On != (name == "bypassed") || !h.On && h.Why == "" || h.NoCA != (name == "no authority") {
+			if h := n.HTTPS(); h.On != (name == "bypassed") || !h.On && h.Why == "" || h.NoCA != (name == "no authority") || h.Expired != (name == "expired") {
 				t.Errorf("%+v", h)
 			}
 		})

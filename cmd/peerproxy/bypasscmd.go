@@ -95,6 +95,8 @@ func https(h control.HTTPS) string {
 		return fmt.Sprintf("looked into, until %s; %s not (see peerproxy bypass ls)", h.Until.Local().Format("2006-01-02"), count(h.Bypassed, "host"))
 	case h.NoCA:
 		return "passed through: " + h.Why + " (peerproxy ca create, then peerproxy ca install)"
+	case h.Expired:
+		return "passed through: " + h.Why + " (peerproxy ca create --replace, then peerproxy ca install)"
 	}
 	return "passed through: " + h.Why
 }

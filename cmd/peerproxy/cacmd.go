@@ -111,7 +111,11 @@ func authority(a *app) (*x509.Certificate, error) {
 	return root, howToMake(err)
 }
 
+// howToMake adds what the user can do.
 func howToMake(err error) error {
+	if errors.Is(err, ca.ErrExpired) {
+		return fmt.Errorf("%w; make a new one by ca create --replace", err)
+	}
 	if errors.Is(err, ca.ErrNone) {
 		return fmt.Errorf("%w; make one by ca create", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -91,6 +92,8 @@ func lookIntoStore(a *app, s truststore.Store, root *x509.Certificate, former []
 	return status
 }
 
+func isCurrent(f foundRoot) bool { return f.Which == "current" }
+
 func printStatus(a *app, s caStatus) {
 	if root := s.Authority; root != nil {
 		a.printf("%s, %s\n", root.Name, leftInWords(root.DaysLeft))
@@ -105,7 +108,7 @@ func printStatus(a *app, s caStatus) {
 		switch {
 		case store.Problem != "":
 			_, _ = fmt.Fprintf(table, "?\t%s\t%s\n", where, store.Problem)
-		case len(store.Found) == 0:
+		case len(store.Found) == 0, s.Authority != nil && !slices.ContainsFunc(store.Found, isCurrent): // others do not do
 			_, _ = fmt.Fprintf(table, "no\t%s\tnot in it\n", where)
 		}
 		for _, f := range store.Found {

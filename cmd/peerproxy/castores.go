@@ -90,7 +90,7 @@ func (c *caInstallCmd) into(a *app, m truststore.Machine) error {
 		return howToMake(err)
 	}
 	if err := loaded.Valid(); err != nil {
-		return err
+		return howToMake(err)
 	}
 	former, err := ca.Former(a.common.Data)
 	if err != nil {
