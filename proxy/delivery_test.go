@@ -420,3 +420,45 @@ func TestTreatAsPublicAddress(t *testing.T) {
 		}
 	}
 }
+
+// A 304 never takes the site's own policy away: browsers put the policies in it in the place of those that
+// they have (RFC 9111 section 3.2).
+func TestPolicyOfNotModified(t *testing.T) {
+	const own = "script-src 'none'"
+	l := newLab(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		w.Header().Set("Etag", `"1"`)
+		if r.Header["If-None-Match"] != nil {
+			if r.URL.Path == "/again" {
+				w.Header().Set("Content-Security-Policy", own)
+			}
+			w.WriteHeader(304)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", own)
+		w.Header().Set("Content-Type", "text/html")
+	}, nil)
+	unchanged := []string{navigation, `If-None-Match: "1"`}
+	for name, c := range map[string]struct {
+		path      string
+		fields    []string
+		own, ours bool
+	}{
+		"from the origin":                    {"/", unchanged, true, true},
+		"from the store":                     {"/", unchanged, true, true},
+		"passed on, without policies":        {"/quiet", append(unchanged, `If-Match: *`), false, false},
+		"passed on, with the site's":         {"/again", append(unchanged, `If-Match: *`), true, true},
+		"passed on, of a part of a page":     {"/quiet", []string{"Sec-Fetch-Dest: image", `If-None-Match: "1"`, "If-Match: *"}, false, false},
+		"from the store, of a part of pages": {"/", []string{"Sec-Fetch-Dest: image", `If-None-Match: "1"`}, true, false},
+	} {
+		if name == "from the store" {
+			l.get(site+c.path, navigation)
+			l.settle()
+		}
+		a := l.get(site+c.path, c.fields...)
+		if a.StatusCode != 304 || hasPolicy(a, own) != c.own || hasPolicy(a, publicPolicy) != c.ours {
+			t.Errorf("%s: %d %q", name, a.StatusCode, a.Header["Content-Security-Policy"])
+		}
+		l.settle()
+	}
+}

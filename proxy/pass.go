@@ -105,7 +105,11 @@ func (p *Proxy) passHead(w http.ResponseWriter, r *http.Request, response *http.
 		h["Content-Length"] = []string{strconv.FormatInt(response.ContentLength, 10)}
 	}
 	p.label(h, response.Header, version(response.ProtoMajor, response.ProtoMinor), cs, proxyStatus{received: response.StatusCode})
-	p.fence(h, r, destinationOf(r, contentTypeOf(h)))
+	// A 304 without policies leaves the client those that it has, with ours among them: to add ours here would
+	// put it in the place of the site's own (RFC 9111 section 3.2).
+	if response.StatusCode != http.StatusNotModified || h["Content-Security-Policy"] != nil {
+		p.fence(h, r, destinationOf(r, contentTypeOf(h)))
+	}
 	announceTrailer(h, r, announced)
 	answerNow(w, r)
 	w.WriteHeader(response.StatusCode)

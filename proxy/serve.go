@@ -10,8 +10,10 @@ import (
 	"github.com/peerproxy/peerproxy/resource"
 )
 
-// notModifiedFields are what a 304 repeats of the stored response (RFC 9110 section 15.4.5).
-var notModifiedFields = []string{"Cache-Control", "Content-Location", "Date", "Etag", "Expires", "Last-Modified", "Vary"}
+// notModifiedFields are what a 304 repeats of the stored response (RFC 9110 section 15.4.5). The policies are
+// among them since a browser puts those of a 304 in the place of all that it has (RFC 9111 section 3.2):
+// the one that is added to pages, see fence, must not be the only one then.
+var notModifiedFields = []string{"Cache-Control", "Content-Location", "Content-Security-Policy", "Date", "Etag", "Expires", "Last-Modified", "Vary"}
 
 // serveStored answers from the store. It returns false, with nothing written, if the
 // stored body can't be read, or has not all that is asked for.
