@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/peerproxy/peerproxy/document"
-	"github.com/peerproxy/peerproxy/resource"
 )
 
 // keepBack answers in place of what is not to be delivered. It returns false, with nothing
@@ -29,15 +28,16 @@ func (p *Proxy) keepBack(w http.ResponseWriter, r *request, src provenance, d de
 }
 
 // mayInsert reports whether an exchange is a document that a banner can stand in.
-func (p *Proxy) mayInsert(r *request, ex *resource.Exchange) bool {
-	return hasContent(ex.Status) && ex.Status != http.StatusPartialContent && document.CanInsert(contentTypeOf(ex.Header)) && r.in.Method != http.MethodConnect
+func (p *Proxy) mayInsert(r *request, src provenance) bool {
+	status := src.exchange.Status
+	return hasContent(status) && status != http.StatusPartialContent && document.CanInsert(src.contentType()) && r.in.Method != http.MethodConnect
 }
 
 // writeBannered answers with a document and a banner in it. It is not ok, with nothing written, if
 // there is no place for one. If it is, served says whether the body could be read at all.
 func (p *Proxy) writeBannered(w http.ResponseWriter, r *request, src provenance, d delivery, body io.Reader, describe func()) (served, ok bool) {
 	ex := src.exchange
-	if !p.mayInsert(r, ex) {
+	if !p.mayInsert(r, src) {
 		return false, false
 	}
 	plain, err := document.Decode(ex.Header["Content-Encoding"], body)
@@ -56,9 +56,9 @@ func (p *Proxy) writeBannered(w http.ResponseWriter, r *request, src provenance,
 	if len(h["Content-Security-Policy"]) == 0 {
 		delete(h, "Content-Security-Policy")
 	}
-	deleteAll(h, []string{"Content-Encoding", "Content-Length", "Accept-Ranges", "Repr-Digest", "Content-Digest", "Digest", "Content-Md5"})
+	deleteAll(h, []string{"Content-Encoding", "Content-Length", "Accept-Ranges", "Repr-Digest", "Content-Digest", "Unencoded-Digest", "Digest", "Content-Md5", "Signature", "Signature-Input"})
 	w.WriteHeader(ex.Status)
-	page := document.NewInserter(&paced{w, p.deadline(w)}, fragment, inDocument(d.manner), ex.Header.Get("Content-Type"))
+	page := document.NewInserter(&paced{w, p.deadline(w)}, fragment, inDocument(d.manner), src.contentType())
 	notes := p.takeNotes(src, nil)
 	defer notes.close()
 	_, err = io.Copy(notes.along(page), in)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -26,6 +27,15 @@ func (s provenance) since() time.Time {
 		return s.witnessed
 	}
 	return s.exchange.Received
+}
+
+// contentType is the Content-Type that the answer has.
+func (s provenance) contentType() string {
+	text := contentTypeOf(s.exchange.Header)
+	if bareFields(s.tier) {
+		return plainType(text)
+	}
+	return text
 }
 
 // manner is how an answer is delivered.
@@ -115,12 +125,16 @@ func (p *Proxy) delivery(r *request, src provenance) delivery {
 	return d
 }
 
-// leadsAway reports whether a redirect goes to another site: there nothing of a copy's is
-// sandboxed any more.
+// leadsAway reports whether a redirect goes to another site, where nothing of a copy's is sandboxed
+// any more, or from https to http, where others listen.
 func leadsAway(ex *resource.Exchange) bool {
-	location := ex.Header.Get("Location")
-	if location == "" {
+	lines := ex.Header["Location"]
+	if len(lines) == 0 {
 		return false
+	}
+	location := lines[0]
+	if len(lines) > 1 || strings.ContainsFunc(location, oddInReference) {
+		return true
 	}
 	base, err := http.NewRequest(http.MethodGet, ex.URL.String(), nil)
 	if err != nil {
@@ -131,8 +145,11 @@ func leadsAway(ex *resource.Exchange) bool {
 		return true
 	}
 	target, err := resource.FromURL(u)
-	return err != nil || target.Site() != ex.URL.Site()
+	return err != nil || target.Site() != ex.URL.Site() || ex.URL.Scheme() == "https" && target.Scheme() != "https"
 }
+
+// oddInReference finds what browsers drop from a reference, or take for a slash (URL standard, section 4.4).
+func oddInReference(r rune) bool { return r <= ' ' || r == '\\' || r >= 0x7f }
 
 // tierOf is what a stored response is worth now: who signed it may have lost the user's trust.
 func (p *Proxy) tierOf(st *resource.Stored) resource.Tier {

@@ -258,7 +258,7 @@ func TestCopyFields(t *testing.T) {
 						t.Errorf("%v: %s is there: %t", tier, name, a.Header[name] != nil)
 					}
 				}
-				if noStore := a.Header.Get("Cache-Control") == "no-store"; noStore != weak(tier) {
+				if noStore := a.Header.Get("Cache-Control") == "no-store"; noStore != bareFields(tier) {
 					t.Errorf("%v: Cache-Control is %q", tier, a.Header.Get("Cache-Control"))
 				}
 			}

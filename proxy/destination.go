@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -77,6 +78,30 @@ func contentTypeOf(h http.Header) string {
 		return lines[0]
 	}
 	return ""
+}
+
+// plainType is a Content-Type that all browsers read in the same way, for copies whose fields nobody has
+// proven: the type and, if it is simple, the charset. A type that browsers would read in different ways, or have to
+// guess, becomes that of a download. So does multipart: its parts have fields of their own, which Firefox obeys
+// (Set-Cookie and Content-Security-Policy in multipart/x-mixed-replace).
+func plainType(contentType string) string {
+	name := mediaType(contentType)
+	kind, sub, _ := strings.Cut(name, "/")
+	if !isToken(kind) || !isToken(sub) || kind == "multipart" || name == "message/rfc822" {
+		return "application/octet-stream"
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	if charset := params["charset"]; err == nil && isToken(charset) {
+		return name + "; charset=" + charset
+	}
+	return name
+}
+
+// isToken takes those characters of a token (RFC 9110 section 5.6.2) that are in use in media types.
+func isToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$&^_.+-:", r)
+	})
 }
 
 // byMediaType is where a browser takes a media type (MIME Sniffing standard, section 4.6).

@@ -39,16 +39,15 @@ func (p *Proxy) dress(h http.Header, r *request, src provenance, d delivery) {
 			}
 		}
 		h["X-Content-Type-Options"] = []string{"nosniff"}
-		if mediaType(contentTypeOf(h)) == "" {
-			h["Content-Type"] = []string{"application/octet-stream"} // a browser would choose
-		}
+		h["Content-Type"] = []string{src.contentType()}
 	}
 	if d.manner == sandboxed {
 		addPolicy(h, sandboxPolicy)
 		h["Referrer-Policy"] = []string{"origin"} // tells whose page asks for styles, see sandboxedPages
 	}
-	if weak(src.tier) || d.banner {
-		// The browser must not keep under the site's name what the site did not send.
+	if bareFields(src.tier) || d.banner {
+		// The browser must not keep under the site's name what the site did not send, and for as long as
+		// whoever made the copy wants. What one page vouches for would be there for the pages of others, too.
 		h["Cache-Control"] = []string{"no-store"}
 		deleteAll(h, []string{"Expires", "Etag", "Last-Modified"})
 	}

@@ -44,6 +44,18 @@ func layOut(r *http.Request, ex *resource.Exchange) (l layout, ok bool) {
 	return wholeLayout(ex), choice.Status == httpcache.RangeWhole
 }
 
+// rangesFor is a request with the ranges that a response of a tier may be cut into. A client joins a part to what
+// it has by the validator in If-Range, which in a copy may be made up.
+func rangesFor(r *http.Request, tier resource.Tier) *http.Request {
+	if !bareFields(tier) || r.Header["Range"] == nil || r.Header["If-Range"] == nil {
+		return r
+	}
+	whole := *r
+	whole.Header = r.Header.Clone()
+	delete(whole.Header, "Range")
+	return &whole
+}
+
 func wholeLayout(ex *resource.Exchange) layout {
 	return layout{status: ex.Status, length: ex.Body.Length, pieces: []piece{{span: httpcache.Span{Length: ex.Body.Length}}}}
 }

@@ -30,9 +30,12 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 	if !d.banner && p.precondition(w, r, src, d, "1.1", cs, ps) {
 		return true
 	}
-	l, ok := layOut(r.in, ex)
+	l, ok := layOut(rangesFor(r.in, src.tier), ex)
 	if !ok {
 		return false
+	}
+	if bareFields(src.tier) && l.contentType != "" {
+		l = wholeLayout(ex) // who reads parts obeys the fields in them
 	}
 	describe := func() {
 		p.describe(w.Header(), ex, nil, "1.1", cs, ps)
@@ -46,7 +49,7 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 	}
 	if r.in.Method == http.MethodHead {
 		describe()
-		if d.banner = d.banner && p.mayInsert(r, ex); d.banner {
+		if d.banner = d.banner && p.mayInsert(r, src); d.banner {
 			l.length = -1
 		}
 		l.writeHeader(w)
@@ -88,6 +91,9 @@ func (p *Proxy) withoutOldCookies(h http.Header, r *request, st *resource.Stored
 // or does not want it (RFC 9110 section 13.2.2).
 func (p *Proxy) precondition(w http.ResponseWriter, r *request, src provenance, d delivery, proto string, cs cacheStatus, ps proxyStatus) bool {
 	ex := src.exchange
+	if bareFields(src.tier) { // what the client has is not this copy, whose validators may be made up
+		return false
+	}
 	switch outcome, _ := httpcache.Preconditions(r.in.Header, ex); outcome {
 	case httpcache.AnswerNotModified:
 		p.describe(w.Header(), ex, notModifiedFields, proto, cs, ps)

@@ -88,7 +88,7 @@ func (x *fetch) cut(out *outcome) (l layout, ok bool) {
 	ex := *out.exchange
 	ex.Body.Length = max(out.length, 0)
 	if !out.verbatim && out.length >= 0 {
-		if l, ok = layOut(x.in, &ex); !ok || len(l.pieces) < 2 {
+		if l, ok = layOut(rangesFor(x.in, out.tier), &ex); !ok || len(l.pieces) < 2 {
 			return l, ok
 		}
 	}
