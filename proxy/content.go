@@ -8,7 +8,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/peerproxy/peerproxy/document"
 	"github.com/peerproxy/peerproxy/integrity"
@@ -19,6 +22,7 @@ import (
 const (
 	maxChecked   = 8 << 20  // bytes of a copy that is held in memory while it is checked
 	maxUnpacked  = 32 << 20 // and of its content without Content-Encoding
+	maxHeldAll   = 64 << 20 // of all copies that are in memory for a check, until they are delivered or stored
 	checksAtOnce = 4
 	vouchedTime  = 24 * time.Hour // how long a check need not be made again
 )
@@ -31,11 +35,12 @@ type demands struct {
 	notes   integrity.Notes // of documents, by their origin and resource: see noteKey
 	sites   keyRing         // keys with which sites sign
 	vouched *expiring       // what fits the notes of an origin: see vouchKey
-	slots   chan struct{}   // one for each copy that is being checked
+	slots   chan struct{}   // one for each body that is being hashed
+	memory  *semaphore.Weighted
 }
 
 func newDemands(now func() time.Time) *demands {
-	return &demands{vouched: newExpiring(now), slots: make(chan struct{}, checksAtOnce)}
+	return &demands{vouched: newExpiring(now), slots: make(chan struct{}, checksAtOnce), memory: semaphore.NewWeighted(maxHeldAll)}
 }
 
 // noteKey names what the documents of an origin demand of a resource.
@@ -118,15 +123,15 @@ func (p *Proxy) proven(ctx context.Context, r *request, c *resource.Copy) error 
 	if len(bySite)+len(byPage) == 0 {
 		return nil
 	}
-	body, err := p.hold(ctx, c)
+	body, err := p.demands.hold(ctx, c)
 	if err != nil {
 		return err
 	}
-	right := meets(ex, body.bytes, bySite)
+	right := p.demands.met(ctx, ex, bytes.NewReader(body.bytes), bySite)
 	if right {
 		c.Tier = resource.Content
 	}
-	if meets(ex, body.bytes, byPage) {
+	if p.demands.met(ctx, ex, bytes.NewReader(body.bytes), byPage) {
 		right = true
 		p.demands.vouched.give(vouchKey(page, ex), vouchedTime)
 	}
@@ -136,20 +141,40 @@ func (p *Proxy) proven(ctx context.Context, r *request, c *resource.Copy) error 
 	return nil
 }
 
-// hold reads the body of a copy, which then is in memory.
-func (p *Proxy) hold(ctx context.Context, c *resource.Copy) (*heldBody, error) {
-	select {
-	case p.demands.slots <- struct{}{}:
-		defer func() { <-p.demands.slots }()
-	case <-ctx.Done():
+// hold reads the body of a copy, which then is in memory until it is closed. When ctx ends it does,
+// too: a peer may send as slowly as it likes.
+func (d *demands) hold(ctx context.Context, c *resource.Copy) (*heldBody, error) {
+	size := max(c.Exchange.Body.Length, 1)
+	if d.memory.Acquire(ctx, size) != nil {
 		return nil, context.Cause(ctx)
 	}
-	body, err := holdBody(c.Body, c.Exchange.Body.Length)
+	received := c.Body
+	stop := context.AfterFunc(ctx, func() { _ = received.Close() })
+	body, err := holdBody(received, c.Exchange.Body.Length)
+	if !stop() && err != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
+		d.memory.Release(size)
 		return nil, err
 	}
+	body.release = func() { d.memory.Release(size) }
 	c.Body = body
 	return body, nil
+}
+
+// met reports whether content is what one of the demands wants; not if ctx ends before it was its turn.
+func (d *demands) met(ctx context.Context, ex *resource.Exchange, content io.Reader, wanted []integrity.Metadata) bool {
+	if len(wanted) == 0 {
+		return false
+	}
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+		return meets(ex, content, wanted)
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // tierFor is what a response of a tier is worth to the page that asks for it.
@@ -176,22 +201,48 @@ func (p *Proxy) storedTier(r *request, st *resource.Stored) resource.Tier {
 		return tier // which shows again when it is to be delivered
 	}
 	defer body.Close()
-	held, err := holdBody(io.NopCloser(io.NewSectionReader(body, 0, body.Size())), ex.Body.Length)
-	if err != nil || !meets(ex, held.bytes, wanted) {
+	if !p.demands.met(r.in.Context(), ex, io.NewSectionReader(body, 0, body.Size()), wanted) {
 		return tier
 	}
 	p.demands.vouched.give(vouchKey(page, ex), vouchedTime)
 	return resource.Content
 }
 
-// heldBody is a body that has been read.
+// heldBody is a body that has been read. It is safe for concurrent use.
 type heldBody struct {
-	*bytes.Reader
-	bytes []byte
+	release func() // nil = nobody counts what is held
+
+	mu     sync.Mutex
+	bytes  []byte
+	at     int
+	closed bool
+}
+
+// Read implements io.Reader.
+func (b *heldBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, io.ErrClosedPipe
+	case b.at == len(b.bytes):
+		return 0, io.EOF
+	}
+	n := copy(p, b.bytes[b.at:])
+	b.at += n
+	return n, nil
 }
 
 // Close implements io.Closer.
-func (heldBody) Close() error { return nil }
+func (b *heldBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.release != nil {
+		b.release()
+	}
+	b.release, b.bytes, b.closed = nil, nil, true
+	return nil
+}
 
 // holdBody reads a body of a known length, which it closes.
 func holdBody(body io.ReadCloser, length int64) (*heldBody, error) {
@@ -204,15 +255,12 @@ func holdBody(body io.ReadCloser, length int64) (*heldBody, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heldBody{bytes.NewReader(b.Bytes()), b.Bytes()}, nil
+	return &heldBody{bytes: b.Bytes()}, nil
 }
 
 // meets reports whether content, without its coding, is what one of the demands wants.
-func meets(ex *resource.Exchange, content []byte, wanted []integrity.Metadata) bool {
-	if len(wanted) == 0 {
-		return false
-	}
-	plain, err := document.Decode(ex.Header["Content-Encoding"], bytes.NewReader(content))
+func meets(ex *resource.Exchange, content io.Reader, wanted []integrity.Metadata) bool {
+	plain, err := document.Decode(ex.Header["Content-Encoding"], content)
 	if err != nil {
 		return false
 	}

@@ -6,12 +6,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/peerproxy/peerproxy/integrity"
 	"github.com/peerproxy/peerproxy/resource"
@@ -199,7 +203,62 @@ func TestHoldBody(t *testing.T) {
 			t.Errorf("%q", b.bytes)
 		}
 	}
-	if meets(&resource.Exchange{}, []byte("x"), []integrity.Metadata{integrity.Parse("")}) {
+	if meets(&resource.Exchange{}, strings.NewReader("x"), []integrity.Metadata{integrity.Parse("")}) {
 		t.Error("a demand without hash is met")
 	}
+}
+
+// endlessBody is of a peer that never sends the rest.
+type endlessBody struct {
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (b *endlessBody) Read([]byte) (int, error) {
+	<-b.closed
+	return 0, net.ErrClosed
+}
+
+func (b *endlessBody) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return nil
+}
+
+// Peers that do not send what is to be checked stop nobody for longer than a fetch may last, and nothing of
+// what is held for checks is left behind.
+func TestSlowCopiesToBeChecked(t *testing.T) {
+	bubble(func(t *testing.T) {
+		var page strings.Builder
+		for i := range 12 {
+			fmt.Fprintf(&page, `<script src="/%d.js" integrity="%s"></script>`, i, sriOf(rightScript))
+		}
+		l := newLibrary(t, page.String(), "")
+		l.get("/page", "Sec-Fetch-Dest: document")
+		for i := range 11 {
+			c := l.have(fmt.Sprintf("/%d.js", i), "text/javascript", rightScript, resource.Unproven)
+			c.Exchange.Body.Length = maxChecked
+			c.Body = &endlessBody{closed: make(chan struct{})}
+		}
+		l.have("/11.js", "text/javascript", rightScript, resource.Unproven)
+		var all sync.WaitGroup
+		for i := range 11 {
+			path := fmt.Sprintf("/%d.js", i)
+			all.Go(func() {
+				r := httptest.NewRequest("GET", "https://example.com"+path, nil)
+				r.Header.Set("Sec-Fetch-Dest", "script")
+				w := httptest.NewRecorder()
+				began := time.Now()
+				l.proxy.ServeHTTP(w, r)
+				if took := time.Since(began); w.Code < 500 || took > l.proxy.cfg.Budget+time.Second {
+					t.Errorf("%s: %d after %v", path, w.Code, took)
+				}
+			})
+		}
+		all.Wait()
+		settle(l.proxy)
+		l.get("/11.js", "Sec-Fetch-Dest: script").want(t, 200, rightScript)
+		if !l.proxy.demands.memory.TryAcquire(maxHeldAll) {
+			t.Error("memory is still held")
+		}
+	})(t)
 }

@@ -77,6 +77,9 @@ func (p *Proxy) second(f *flight) *resource.Stored {
 // transfer brings the body to the readers and into the store.
 func (p *Proxy) transfer(ctx context.Context, f *flight, a *answer, body io.Reader, w Writer) {
 	err := f.spool.fill(ctx, body)
+	if a.copy != nil {
+		_ = a.copy.Body.Close() // perhaps in memory, and the readers may take their time
+	}
 	if err == nil && f.outcome.length >= 0 && f.spool.size() != f.outcome.length {
 		err = io.ErrUnexpectedEOF // net/http sees to that, a peer's reader might not
 	}
