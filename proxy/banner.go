@@ -47,7 +47,7 @@ func (p *Proxy) writeBannered(w http.ResponseWriter, r *request, src provenance,
 	defer plain.Close()
 	in := bufio.NewReaderSize(plain, bufferSize)
 	if _, err := in.Peek(1); err != nil && !errors.Is(err, io.EOF) { // while there is another way
-		return p.brokenOff(err, true), true
+		return p.brokenOff(err, false), true
 	}
 	describe()
 	h := w.Header()

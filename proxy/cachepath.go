@@ -62,8 +62,8 @@ func (r *request) lacks(ex *resource.Exchange) bool {
 }
 
 // serveable reports whether what was found may be served without asking anybody.
-// A copy that nobody whom the user trusts vouches for is second to the origin, as
-// long as the origin is there. A stored failure of the origin is second to the copies
+// A copy whose fields nobody whom the user trusts vouches for is second to the origin, as
+// long as the origin is there: that it is fresh for a year may be made up. A stored failure of the origin is second to the copies
 // of peers.
 func (p *Proxy) serveable(r *request, f found) bool {
 	if f.stored == nil || f.missing || !f.ev.Verdict.Reusable() {
@@ -72,7 +72,7 @@ func (p *Proxy) serveable(r *request, f found) bool {
 	if means := badStatus(f.stored.Exchange.Status, false); means != nil && p.mayAskPeers(r) {
 		return false
 	}
-	return !weak(p.tierOf(f.stored)) || p.health.failing(r.url.Site())
+	return !bareFields(p.tierOf(f.stored)) || p.health.failing(r.url.Site())
 }
 
 // soon reports whether what was found may be served while the origin is asked about it

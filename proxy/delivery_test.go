@@ -462,3 +462,44 @@ func TestPolicyOfNotModified(t *testing.T) {
 		l.settle()
 	}
 }
+
+// A document that can't be decoded for its banner has not begun to be answered: the client is told. HEAD says of
+// a document what GET does (RFC 9110 section 9.3.2).
+func TestBannerWithoutPlace(t *testing.T) {
+	bubble(func(t *testing.T) {
+		b := strangers(t, "text/html")
+		b.tier = resource.Signer
+		b.header.Set("Unencoded-Digest", "sha-256=:AAAA:")
+		r := httptest.NewRequest("HEAD", "http://example.com/", nil)
+		r.Header.Set("Accept", "text/html")
+		a, _ := b.send(r)
+		if a.StatusCode != 200 || a.Header["Content-Length"] != nil {
+			t.Errorf("HEAD: %d %v", a.StatusCode, a.Header)
+		}
+		a, _ = b.get("http://example.com/", navigation)
+		if a.StatusCode != 200 || a.Header["Unencoded-Digest"] != nil {
+			t.Errorf("%d %v", a.StatusCode, a.Header)
+		}
+		b.header.Set("Content-Encoding", "gzip")
+		for range 2 { // from the peer, then from the store
+			a, _ := b.get("http://example.com/broken", navigation)
+			a.want(t, 502, "*")
+		}
+	})(t)
+}
+
+// That a copy is fresh for long may be made up, even if its bytes are right: the site is asked as long as it
+// answers.
+func TestContentIsSecondToTheSite(t *testing.T) {
+	bubble(func(t *testing.T) {
+		b := strangers(t, "text/css")
+		b.tier = resource.Content
+		b.header.Set("Cache-Control", "max-age=31536000")
+		a, _ := b.get("http://example.com/a.css")
+		a.want(t, 200, "from peers")
+		b.origin.err = nil
+		time.Sleep(time.Minute)
+		a, _ = b.get("http://example.com/a.css")
+		a.want(t, 200, "from origin")
+	})(t)
+}

@@ -49,11 +49,17 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		p.dress(w.Header(), r, src, d)
 	}
 	if d.banner && hasBody {
-		if _, ok := p.writeBannered(w, r, src, d, s.reader.in(x.in.Context()), describe); ok {
+		if served, ok := p.writeBannered(w, r, src, d, s.reader.in(x.in.Context()), describe); ok {
+			if !served {
+				return false, p.deliverNothing(w, x, out, cs, io.ErrUnexpectedEOF)
+			}
 			return true, true
 		}
 	}
 	describe()
+	if d.banner && !hasBody && p.mayInsert(r, src) {
+		cut.length = -1 // as it would be with the banner
+	}
 	if out.length >= 0 {
 		cut.writeHeader(w)
 	} else {
