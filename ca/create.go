@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 const (
@@ -97,7 +99,7 @@ func create(dir string, o Options) (*Authority, error) {
 		return nil, err
 	}
 	// From here on, the authority exists.
-	err = createFile(filepath.Join(dir, CertificateFile), certificateMode, encodeCertificates(root))
+	err = wholefile.Create(filepath.Join(dir, CertificateFile), certificateMode, encodeCertificates(root))
 	if errors.Is(err, fs.ErrExist) {
 		return nil, ErrExists
 	}
@@ -142,7 +144,7 @@ func loadOrMakeKey(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make key: %w", err)
 	}
-	err = createFile(path, keyMode, text)
+	err = wholefile.Create(path, keyMode, text)
 	if errors.Is(err, fs.ErrExist) { // another process was faster
 		return loadKey(path)
 	}

@@ -8,12 +8,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"time"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 // Names of the files in the data directory.
@@ -107,16 +106,16 @@ func retire(dir string) error {
 	}
 	former = append(former, root)
 	former = former[max(0, len(former)-maxFormer):]
-	if err := replaceFile(filepath.Join(dir, formerFile), certificateMode, encodeCertificates(former...)); err != nil {
+	if err := wholefile.Replace(filepath.Join(dir, formerFile), certificateMode, encodeCertificates(former...)); err != nil {
 		return fmt.Errorf("keep the certificate before: %w", err)
 	}
 	return nil
 }
 
 func loadCertificates(path string) ([]*x509.Certificate, error) {
-	text, err := readFile(path, maxCertFile, regular)
+	text, err := wholefile.Read(path, maxCertFile)
 	if err != nil {
-		return nil, err
+		return nil, unusable(err)
 	}
 	var certs []*x509.Certificate
 	for len(bytes.TrimSpace(text)) > 0 {
@@ -160,9 +159,9 @@ func EncodePEM(cert *x509.Certificate) []byte {
 }
 
 func loadKey(path string) (*ecdsa.PrivateKey, error) {
-	text, err := readFile(path, maxKeyFile, private)
+	text, err := wholefile.ReadPrivate(path, maxKeyFile)
 	if err != nil {
-		return nil, err
+		return nil, unusable(err)
 	}
 	block, rest := pem.Decode(text)
 	if block == nil || block.Type != keyType || len(block.Headers) != 0 || len(rest) != 0 {
@@ -187,47 +186,10 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: keyType, Bytes: der}), nil
 }
 
-// readFile reads a small file that passes the check.
-func readFile(path string, limit int64, check func(string, fs.FileInfo) error) ([]byte, error) {
-	// Before opening: to open a named pipe would block.
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if err := check(path, info); err != nil {
-		return nil, err
+// unusable says in this package's terms that a file is not what it must be.
+func unusable(err error) error {
+	if errors.Is(err, wholefile.ErrUnusable) {
+		return fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// And again: it may be another file by now.
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := check(path, info); err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("%w: %s is longer than %d bytes", ErrFile, path, limit)
-	}
-	return text, err
-}
-
-func regular(path string, info fs.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: %s is not a regular file", ErrFile, path)
-	}
-	return nil
-}
-
-func private(path string, info fs.FileInfo) error {
-	if err := regular(path, info); err != nil {
-		return err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return fmt.Errorf("%w: mode %04o of %s lets others at it; it must be %04o", ErrFile, mode, path, keyMode)
-	}
-	return nil
+	return err
 }

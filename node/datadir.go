@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 // The random port is taken from below the range that systems use for outgoing
@@ -58,24 +60,8 @@ func choosePort(path string) (int, error) {
 		return 0, fmt.Errorf("choose a port: %w", err)
 	}
 	port := firstPort + int(n.Int64())
-	if err := writeFile(path, []byte(strconv.Itoa(port)+"\n")); err != nil {
+	if err := wholefile.Replace(path, wholefile.Private, []byte(strconv.Itoa(port)+"\n")); err != nil {
 		return 0, fmt.Errorf("keep the port: %w", err)
 	}
 	return port, nil
-}
-
-// writeFile replaces a file as a whole: after a crash there is the old one or the new one.
-func writeFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

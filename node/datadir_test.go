@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 func TestKeptPortStays(t *testing.T) {
@@ -41,7 +43,7 @@ func TestKeptPortRefusesAndKeepsDamage(t *testing.T) {
 func TestWriteFileReplacesWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	for _, text := range []string{"first", "second, and longer", ""} {
-		if err := writeFile(path, []byte(text)); err != nil {
+		if err := wholefile.Replace(path, wholefile.Private, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != text {

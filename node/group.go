@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 	"github.com/peerproxy/peerproxy/trust"
 )
 
@@ -34,7 +35,7 @@ func OpenGroup(dataDir string) (GroupSecret, error) {
 		return GroupSecret{}, err
 	}
 	secret = newGroupSecret()
-	if err := createFile(groupFile(dataDir), secret.text()); errors.Is(err, fs.ErrExist) {
+	if err := wholefile.Create(groupFile(dataDir), wholefile.Private, secret.text()); errors.Is(err, fs.ErrExist) {
 		return readGroup(dataDir) // somebody else was first
 	} else if err != nil {
 		return GroupSecret{}, fmt.Errorf("make a group secret: %w", err)
@@ -49,7 +50,7 @@ func JoinGroup(dataDir string, secret GroupSecret, replace bool) (changed bool, 
 	if err := openDataDir(dataDir); err != nil {
 		return false, "", err
 	}
-	err = createFile(groupFile(dataDir), secret.text())
+	err = wholefile.Create(groupFile(dataDir), wholefile.Private, secret.text())
 	if !errors.Is(err, fs.ErrExist) {
 		return err == nil, "", err
 	}
@@ -86,7 +87,7 @@ func replaceGroup(dataDir string, old, secret GroupSecret) (backup string, err e
 	path := groupFile(dataDir)
 	backup = path + "." + time.Now().UTC().Format("20060102-150405")
 	for n := 2; ; n++ {
-		err := createFile(backup, old.text())
+		err := wholefile.Create(backup, wholefile.Private, old.text())
 		if err == nil {
 			break
 		}
@@ -95,7 +96,7 @@ func replaceGroup(dataDir string, old, secret GroupSecret) (backup string, err e
 		}
 		backup = fmt.Sprintf("%s.%s-%d", path, time.Now().UTC().Format("20060102-150405"), n)
 	}
-	if err := writeFile(path, []byte(secret.text())); err != nil {
+	if err := wholefile.Replace(path, wholefile.Private, secret.text()); err != nil {
 		return "", fmt.Errorf("write the group secret: %w", err)
 	}
 	return backup, nil
@@ -107,9 +108,11 @@ func HasGroup(dataDir string) bool {
 	return err == nil
 }
 
+const maxGroupFile = 1 << 10 // bytes
+
 func readGroup(dataDir string) (GroupSecret, error) {
 	path := groupFile(dataDir)
-	text, err := os.ReadFile(path)
+	text, err := wholefile.ReadPrivate(path, maxGroupFile)
 	if err != nil {
 		return GroupSecret{}, fmt.Errorf("group secret: %w", err)
 	}
@@ -125,30 +128,7 @@ func newGroupSecret() (s GroupSecret) {
 	return s
 }
 
-func (s GroupSecret) text() string { return hex.EncodeToString(s[:]) + "\n" }
-
-// createFile makes a file that is whole from the first moment, or fails with
-// [fs.ErrExist] if there is one.
-func createFile(path, content string) error {
-	temporary := path + "." + rand.Text()
-	if err := writeFile(temporary, []byte(content)); err != nil {
-		return err
-	}
-	err := os.Link(temporary, path)
-	if err != nil && !errors.Is(err, fs.ErrExist) { // a file system without links
-		err = createInPlace(path, content)
-	}
-	return errors.Join(err, os.Remove(temporary))
-}
-
-func createInPlace(path, content string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(content)
-	return errors.Join(err, f.Sync(), f.Close())
-}
+func (s GroupSecret) text() []byte { return append(hex.AppendEncode(nil, s[:]), '\n') }
 
 // InOtherGroup reports whether a data directory's node is in another group than that of a secret.
 func InOtherGroup(dataDir string, secret GroupSecret) (bool, error) {

@@ -96,7 +96,7 @@ func TestJoinGroup(t *testing.T) {
 		}
 		if backup != "" {
 			text, err := os.ReadFile(backup)
-			if info, _ := os.Stat(backup); err != nil || string(text) != before.text() || info.Mode().Perm() != 0o600 || backups[backup] {
+			if info, _ := os.Stat(backup); err != nil || string(text) != string(before.text()) || info.Mode().Perm() != 0o600 || backups[backup] {
 				t.Errorf("%s: the old secret is not kept in %s: %v", step.name, backup, err)
 			}
 			backups[backup] = true
@@ -114,7 +114,7 @@ func TestRotateGroup(t *testing.T) {
 		t.Fatalf("without a group: %q, %v", backup, err)
 	}
 	second, backup, err := RotateGroup(dir)
-	if text, _ := os.ReadFile(backup); err != nil || second == first || strings.TrimSpace(string(text))+"\n" != first.text() {
+	if text, _ := os.ReadFile(backup); err != nil || second == first || strings.TrimSpace(string(text))+"\n" != string(first.text()) {
 		t.Fatalf("with one: %q, %v", backup, err)
 	}
 	if now, err := OpenGroup(dir); err != nil || now != second {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 // Addresses says where a node really is. It is what the ready file holds.
@@ -23,7 +25,7 @@ func writeReady(path string, a Addresses) error {
 	if err != nil {
 		return fmt.Errorf("ready file: %w", err)
 	}
-	if err := writeFile(path, append(text, '\n')); err != nil {
+	if err := wholefile.Replace(path, wholefile.Private, append(text, '\n')); err != nil {
 		return fmt.Errorf("ready file: %w", err)
 	}
 	return nil

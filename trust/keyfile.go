@@ -6,11 +6,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 // ErrKeyFile is wrapped by the errors of [LoadOrCreate] that are about the file's
@@ -53,6 +51,15 @@ func LoadOrCreate(path string) (*Identity, error) {
 // [fs.ErrNotExist].
 func Load(path string) (*Identity, error) { return load(path) }
 
+// readPrivate reads a small file that is its owner's alone.
+func readPrivate(path string, limit int64) ([]byte, error) {
+	text, err := wholefile.ReadPrivate(path, limit)
+	if errors.Is(err, wholefile.ErrUnusable) {
+		err = fmt.Errorf("%w: %w", ErrKeyFile, err)
+	}
+	return text, err
+}
+
 func load(path string) (*Identity, error) {
 	text, err := readPrivate(path, maxKeyFile)
 	if err != nil {
@@ -63,41 +70,6 @@ func load(path string) (*Identity, error) {
 		return nil, fmt.Errorf("trust: load key file %s: %w", path, err)
 	}
 	return id, nil
-}
-
-// readPrivate reads a file that is its owner's alone: one byte more than limit at most, so
-// that a longer one shows.
-func readPrivate(path string, limit int64) ([]byte, error) {
-	// Before opening: to open a named pipe would block.
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if err := checkPrivate(path, info); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	// And again: it may be another file by now.
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := checkPrivate(path, info); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, limit+1))
-}
-
-func checkPrivate(path string, info fs.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: %s is not a regular file", ErrKeyFile, path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return fmt.Errorf("%w: mode %04o of %s lets others at it; it must be %04o", ErrKeyFile, mode, path, keyFileMode)
-	}
-	return nil
 }
 
 func parseIdentity(text []byte) (*Identity, error) {
@@ -136,51 +108,5 @@ func create(path string, id *Identity) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".node-key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if err := writeSynced(f, text); err != nil {
-		return err
-	}
-	if err := publish(f.Name(), path, text); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// publish gives a complete file its name. A link never replaces, as a rename
-// would; where the file system has no links, the file is made in place.
-func publish(temp, path string, text []byte) error {
-	err := os.Link(temp, path)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, keyFileMode)
-	if err != nil {
-		return err
-	}
-	if err := writeSynced(f, text); err != nil {
-		os.Remove(path)
-		return err
-	}
-	return nil
-}
-
-func writeSynced(f *os.File, text []byte) error {
-	_, err := f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// syncDir makes a new name in dir durable. Not every system can sync a directory,
-// and the file itself is synced, so that failing is no error.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil
-	}
-	_ = d.Sync()
-	return d.Close()
+	return wholefile.Create(path, wholefile.Private, text)
 }

@@ -159,22 +159,6 @@ func TestLoadOrCreateAtOnce(t *testing.T) {
 	}
 }
 
-// TestPublishWithoutLinks is a file system without links: the file is made in place,
-// and still never replaced.
-func TestPublishWithoutLinks(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "node.key")
-	nowhere := filepath.Join(t.TempDir(), "gone") // nothing to link
-	if err := publish(nowhere, path, []byte("first")); err != nil {
-		t.Fatal(err)
-	}
-	if err := publish(nowhere, path, []byte("second")); !errors.Is(err, os.ErrExist) {
-		t.Errorf("got %v", err)
-	}
-	if text, err := readPrivate(path, maxKeyFile); err != nil || string(text) != "first" {
-		t.Errorf("file has %q, %v", text, err)
-	}
-}
-
 func FuzzParseIdentity(f *testing.F) {
 	good, _ := seeded(1).marshal()
 	f.Add(good)

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 // LoadKeyring reads the keyring at path; no file is an empty keyring. A file that others
@@ -52,22 +52,8 @@ func UpdateKeyring(path string, edit func(*Keyring) (*Keyring, error)) error {
 	if len(text) > MaxKeyringText {
 		return fmt.Errorf("trust: write keyring: %w: longer than %d bytes", ErrBadEntry, MaxKeyringText)
 	}
-	if err := replaceFile(path, text); err != nil {
+	if err := wholefile.Replace(path, wholefile.Private, text); err != nil {
 		return fmt.Errorf("trust: write keyring: %w", err)
 	}
 	return nil
-}
-
-func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	if err = writeSynced(f, text); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
 }

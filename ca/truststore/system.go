@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/peerproxy/peerproxy/internal/wholefile"
 )
 
 const (
@@ -102,7 +104,7 @@ func readCertificates(path string, limit int64) ([]*x509.Certificate, error) {
 
 func (a anchors) add(ctx context.Context, cert *x509.Certificate) error {
 	path := filepath.Join(a.dir, fmt.Sprintf("peerproxy-ca-%x%s", sha256.Sum256(cert.Raw), a.ext))
-	if err := writeFile(path, encodePEM(cert)); err != nil {
+	if err := wholefile.Replace(path, 0o644, encodePEM(cert)); err != nil {
 		return needsRoot(err)
 	}
 	if err := a.run(ctx, a.update); err != nil {
@@ -137,21 +139,4 @@ func needsRoot(err error) error {
 		return ErrNeedsRoot // without the path error: the file is not at fault
 	}
 	return err
-}
-
-// writeFile makes a file that all can read, whole or not at all.
-func writeFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".peerproxy-*") // no extension: not read by the command
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }
