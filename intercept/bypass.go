@@ -18,7 +18,7 @@ const (
 const (
 	leaveTime  = time.Second      // within this time after the handshake, without a word
 	leaveTimes = 3                // in a row
-	leaveSpan  = 10 * time.Minute // all of them
+	leaveSpan  = 10 * time.Minute // all of them, and that long after a client has stayed none counts
 )
 
 // Entry is a host that is not looked into.
@@ -27,6 +27,8 @@ type Entry struct {
 	Reason  string    // [Configured] or [Refused]
 	Since   time.Time // zero if configured
 	Expires time.Time // zero if configured
+
+	guessed bool // no client has said so: see left
 }
 
 // bypass is the hosts that are not looked into.
@@ -41,6 +43,7 @@ type bypass struct {
 	refusal map[string]*list.Element // of *Entry
 	order   *list.List               // the latest in front
 	leaving map[string]*leaving
+	staying map[string]time.Time // when a client has accepted a certificate for a host
 }
 
 // leaving counts how often clients have left a host without a word, one after the other.
@@ -52,7 +55,7 @@ type leaving struct {
 func newBypass(cfg Config) *bypass {
 	return &bypass{
 		configured: slices.Clone(cfg.Bypass), max: cfg.MaxBypass, time: cfg.BypassFor, now: cfg.Now, log: cfg.Logger,
-		refusal: map[string]*list.Element{}, order: list.New(), leaving: map[string]*leaving{},
+		refusal: map[string]*list.Element{}, order: list.New(), leaving: map[string]*leaving{}, staying: map[string]time.Time{},
 	}
 }
 
@@ -81,10 +84,14 @@ func (b *bypass) dropLocked(e *list.Element) {
 	delete(b.refusal, e.Value.(*Entry).Host)
 }
 
-// refused puts a host on the list.
+// refused puts a host on the list: a client has said that it does not accept certificates for it.
 func (b *bypass) refused(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.refusedLocked(name, false)
+}
+
+func (b *bypass) refusedLocked(name string, guessed bool) {
 	delete(b.leaving, name)
 	now := b.now()
 	since := now
@@ -95,15 +102,21 @@ func (b *bypass) refused(name string) {
 		b.log.Info("a client does not accept certificates made here: the host is not looked into for a while", "time", b.time)
 		b.log.Debug("host is bypassed", "host", name)
 	}
-	b.refusal[name] = b.order.PushFront(&Entry{Host: name, Reason: Refused, Since: since, Expires: now.Add(b.time)})
+	b.refusal[name] = b.order.PushFront(&Entry{Host: name, Reason: Refused, Since: since, Expires: now.Add(b.time), guessed: guessed})
 	for b.order.Len() > b.max {
 		b.dropLocked(b.order.Back())
 	}
 }
 
-// left notes that a client has seen a certificate and gone without a word.
+// left notes that a client has seen a certificate and gone without a word. Browsers do that with the
+// connections that they do not need any more when the first of several turns out to be HTTP/2. So it says
+// nothing where clients have stayed lately.
 func (b *bypass) left(name string) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	if when, ok := b.staying[name]; ok && b.now().Sub(when) < leaveSpan {
+		return
+	}
 	l := b.leaving[name]
 	if l == nil || b.now().Sub(l.first) > leaveSpan {
 		if l == nil && len(b.leaving) >= b.max { // no memory for whoever asks for many names
@@ -113,18 +126,24 @@ func (b *bypass) left(name string) {
 		b.leaving[name] = l
 	}
 	l.times++
-	enough := l.times >= leaveTimes
-	b.mu.Unlock()
-	if enough {
-		b.refused(name)
+	if l.times >= leaveTimes {
+		b.refusedLocked(name, true)
 	}
 }
 
-// stayed notes that a client has accepted a certificate.
+// stayed notes that a client has accepted a certificate. If the host was taken for one whose clients do not,
+// because some had left a moment before, that was wrong.
 func (b *bypass) stayed(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.leaving, name)
+	if _, known := b.staying[name]; !known && len(b.staying) >= b.max {
+		clear(b.staying)
+	}
+	b.staying[name] = b.now()
+	if e := b.refusal[name]; e != nil && e.Value.(*Entry).guessed {
+		b.dropLocked(e)
+	}
 }
 
 // Bypassed lists the hosts that are not looked into: those that the user has set, in the given
@@ -152,6 +171,7 @@ func (i *Interceptor) Renew() {
 	defer i.bypass.mu.Unlock()
 	clear(i.bypass.refusal)
 	clear(i.bypass.leaving)
+	clear(i.bypass.staying)
 	i.bypass.order.Init()
 }
 

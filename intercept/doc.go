@@ -35,7 +35,7 @@
 // # Limits
 //
 // A client that refuses certificates of the user's own authority (pinning) fails once, or three times if
-// it gives no reason, before its host is bypassed. A site that asks clients for
+// it gives no reason and no other client has accepted one lately, before its host is bypassed. A site that asks clients for
 // certificates can't be reached through an intercepted tunnel: it belongs on the
 // user's list. Encrypted ClientHello is not spoken: browsers fall back to without.
 package intercept

@@ -377,11 +377,20 @@ func TestSilentRefusal(t *testing.T) {
 	}
 	now := &clock{now: time.Now()}
 	i := intercept.New(intercept.Config{Issue: ca.Issue, Now: now.Now})
-	for _, say := range []string{"", "", "GET", "", "", ""} {
+	wanted := func() {
+		t.Helper()
 		if !i.Wants("www.example.com:443") {
 			t.Fatalf("bypassed too soon: %+v", i.Bypassed())
 		}
+	}
+	for _, say := range []string{"", "", "GET", "", "", "", ""} { // a client that stays proves the others harmless
 		visit(i, say)
+		wanted()
+	}
+	now.pass(10 * time.Minute)
+	for range 3 {
+		wanted()
+		visit(i, "")
 	}
 	if i.Wants("www.example.com:443") {
 		t.Error("three times in a row do not count")
