@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"net/http"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -61,27 +59,30 @@ func (e *expiring) dropOldestLocked() {
 	delete(e.till, oldest)
 }
 
-// sandboxedPages remembers which hosts' pages are shown as copies in a sandbox, so that these
-// may have their styles. A host whose page has come from itself since is none of them.
+// stylesTime is how long after a page its styles may be asked for: without scripts, that is while it loads.
+const stylesTime = time.Minute
+
+// sandboxedPages remembers of which sites pages were shown as copies in a sandbox just now, so that these
+// may have their styles. A site of which another page has come from itself since is none of them.
 type sandboxedPages struct{ *expiring }
 
 // note is told of every page that is delivered.
-func (s sandboxedPages) note(host string, manner manner) {
+func (s sandboxedPages) note(site string, manner manner) {
 	if manner == sandboxed {
-		s.give(host, consentTime)
+		s.give(site, stylesTime)
 	} else {
-		s.take(host)
+		s.take(site)
 	}
 }
 
-// copies reports whether a request comes from such a page. Sandboxed pages are of an opaque
-// origin: their requests are cross-site, even those to their own host (Fetch Metadata, section 2.3).
-func (s sandboxedPages) copies(r *http.Request) bool {
-	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "cross-site" {
+// copies reports whether a request is one of such a page for something of its own site. Sandboxed
+// pages are of an opaque origin: their requests are cross-site, even those to their own host (Fetch Metadata,
+// section 2.3), and have no Referer (Referrer Policy, section 8.3, step 3), as nearly all others have.
+func (s sandboxedPages) copies(r *request) bool {
+	if from := r.in.Header.Get("Sec-Fetch-Site"); from != "" && from != "cross-site" {
 		return false
 	}
-	u, err := url.Parse(r.Header.Get("Referer"))
-	return err == nil && u.Host != "" && s.given(u.Host)
+	return r.in.Header.Get("Referer") == "" && s.given(r.url.Site())
 }
 
 // consentToken is what a page that asks for consent has in its form, so that no other site can

@@ -118,7 +118,7 @@ func (p *Proxy) delivery(r *request, src provenance) delivery {
 		return delivery{to: toProgram}
 	}
 	site := p.cfg.Sites.For(r.url)
-	d := decide(src, to, site, p.consents.given(r.url.Site()), p.shown.copies(r.in))
+	d := decide(src, to, site, p.consents.given(r.url.Site()), p.shown.copies(r))
 	if weak(src.tier) && d.manner == sandboxed && leadsAway(src.exchange) {
 		d.manner, d.banner, d.why = withheld, false, "the copy leads to another site"
 	}

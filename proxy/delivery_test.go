@@ -294,7 +294,7 @@ func TestStylesOfCopies(t *testing.T) {
 	bubble(func(t *testing.T) {
 		b := strangers(t, "text/html")
 		b.proxy.consents.give("example.com", time.Hour)
-		style := []string{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: cross-site", "Referer: http://example.com/"}
+		style := []string{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: cross-site"}
 		a, _ := b.get("http://example.com/a.css", style...) // no page has been shown
 		a.want(t, 502, "*")
 		b.get("http://example.com/", navigation)
@@ -303,15 +303,20 @@ func TestStylesOfCopies(t *testing.T) {
 		a.want(t, 200, "from peers")
 		for _, fields := range [][]string{
 			{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: same-origin", "Referer: http://example.com/"},
+			{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: same-origin"},
 			{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: cross-site", "Referer: http://example.org/"},
-			{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: cross-site"},
-			{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: none", "Referer: http://example.com/"},
+			{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: cross-site", "Referer: http://example.com/"},
+			{"Sec-Fetch-Dest: style", "Sec-Fetch-Site: none"},
 		} {
 			if a, _ := b.get("http://example.com/a.css", fields...); a.StatusCode != 502 {
 				t.Errorf("%q: %d", fields, a.StatusCode)
 			}
 		}
 		b.proxy.shown.note("example.com", asItIs) // the real page was shown
+		a, _ = b.get("http://example.com/a.css", style...)
+		a.want(t, 502, "*")
+		b.proxy.shown.note("example.com", sandboxed)
+		time.Sleep(stylesTime)
 		a, _ = b.get("http://example.com/a.css", style...)
 		a.want(t, 502, "*")
 	})(t)

@@ -43,7 +43,7 @@ func (p *Proxy) dress(h http.Header, r *request, src provenance, d delivery) {
 	}
 	if d.manner == sandboxed {
 		addPolicy(h, sandboxPolicy)
-		h["Referrer-Policy"] = []string{"origin"} // tells whose page asks for styles, see sandboxedPages
+		h["Referrer-Policy"] = []string{"no-referrer"} // as is the rule for opaque origins, see sandboxedPages
 	}
 	if bareFields(src.tier) || d.banner {
 		// The browser must not keep under the site's name what the site did not send, and for as long as
@@ -53,7 +53,7 @@ func (p *Proxy) dress(h http.Header, r *request, src provenance, d delivery) {
 	}
 	p.fence(h, r.in, d.to)
 	if d.to == toDocument {
-		p.shown.note(r.url.Authority(), d.manner)
+		p.shown.note(r.url.Site(), d.manner)
 	}
 }
 

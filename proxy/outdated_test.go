@@ -54,7 +54,7 @@ func TestPostOutdatesWhatIsUnderWay(t *testing.T) {
 	select {
 	case a := <-after:
 		a.want(t, 200, "1 comments")
-	case <-time.After(5 * time.Second):
+	case <-time.After(patienceOfTests):
 		t.Error("it waits for what was asked for before")
 	}
 	goOn()

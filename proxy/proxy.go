@@ -115,7 +115,7 @@ type Proxy struct {
 	inside    *inside // of tunnels
 	storing   storing
 	consents  *expiring      // sites whose copies the user wants to see without proof
-	shown     sandboxedPages // hosts whose pages are shown as copies
+	shown     sandboxedPages // sites whose pages are shown as copies
 	demands   *demands
 	readAlong *expiring // documents whose demands have been noted
 	rechecks  *rechecks

@@ -117,7 +117,7 @@ func TestBackgroundEndsWithoutUse(t *testing.T) {
 	l.get(site+"/v").want(t, 200, "text", "cache:detail=stale-while-revalidate")
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patienceOfTests):
 		t.Error("it is still fetched")
 	}
 }
