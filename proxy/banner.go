@@ -83,7 +83,7 @@ func inDocument(m manner) document.Delivery {
 func (p *Proxy) banner(r *request, src provenance) (fragment []byte, style string) {
 	b := document.BannerText{
 		Host: r.url.Host(), Age: p.cfg.Now().Sub(src.since()), Source: sourceWords(src),
-		Tier: src.tier.String(), TierMeaning: proofWords(src),
+		Tier: src.tier.String(), TierMeaning: proofWords(src) + ".",
 	}
 	if !src.newer.IsZero() {
 		b.Newer = "A newer copy exists, from " + ageWords(p.cfg.Now().Sub(src.newer)) + " ago."
