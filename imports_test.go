@@ -36,6 +36,8 @@ var allowed = map[string][]string{
 	"node":             {"resource", "httpcache", "cache", "trust", "dht", "listener", "listener/portmap", "peer", "proxy", "control", "intercept", "ca", "internal/metered"},
 	"cmd/peerproxy":    {"node", "control", "cache", "ca", "ca/truststore", "resource", "trust", "internal/demo"},
 	"internal/addr":    {},
+	// All of it is tests.
+	"internal/browserlab": {},
 	// Only tests import it.
 	"internal/conformance": {},
 	"internal/demo":        {"node", "testdata"},
