@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/peerproxy/peerproxy/ca"
+	"github.com/peerproxy/peerproxy/intercept"
 )
 
 // A running node notices that a certificate authority was made, replaced or removed.
@@ -49,5 +50,23 @@ func TestAuthorityIsFollowed(t *testing.T) {
 	now = now.Add(lookForCA)
 	if a.permits("www.example.com") || changes != 2 {
 		t.Error("does not notice that it is gone", changes)
+	}
+}
+
+// That an authority has expired is told apart from that there is none: other things help.
+func TestExpiredAuthorityIsTold(t *testing.T) {
+	made, err := ca.Create(t.TempDir(), ca.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	expired := made.WithClock(func() time.Time { return now.AddDate(3, 0, 0) })
+	a := &authority{now: func() time.Time { return now }, looked: now, root: expired}
+	n := &Node{authority: a, interceptor: intercept.New(intercept.Config{Issue: a.issue, Permits: a.permits})}
+	if h := n.HTTPS(); h.On || h.NoCA || !h.Expired || h.Why != ca.ErrExpired.Error() {
+		t.Errorf("%+v", h)
+	}
+	if a.permits("example.com") {
+		t.Error("is used all the same")
 	}
 }
