@@ -110,15 +110,21 @@ func HasGroup(dataDir string) bool {
 
 const maxGroupFile = 1 << 10 // bytes
 
+// ErrGroupFile is wrapped by errors about a file of a group's secret that is not usable.
+var ErrGroupFile = errors.New("unusable file")
+
 func readGroup(dataDir string) (GroupSecret, error) {
 	path := groupFile(dataDir)
 	text, err := wholefile.ReadPrivate(path, maxGroupFile)
+	if errors.Is(err, wholefile.ErrUnusable) {
+		return GroupSecret{}, fmt.Errorf("group secret: %w: %w", ErrGroupFile, err)
+	}
 	if err != nil {
 		return GroupSecret{}, fmt.Errorf("group secret: %w", err)
 	}
 	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(raw) != len(GroupSecret{}) {
-		return GroupSecret{}, fmt.Errorf("group secret: %s holds no %d hexadecimal digits: correct or remove it", path, 2*len(GroupSecret{}))
+		return GroupSecret{}, fmt.Errorf("group secret: %w: %s holds no %d hexadecimal digits: correct or remove it", ErrGroupFile, path, 2*len(GroupSecret{}))
 	}
 	return GroupSecret(raw), nil
 }

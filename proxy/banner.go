@@ -106,5 +106,5 @@ func (w *paced) Write(b []byte) (int, error) {
 
 // withheldBecause is the failure that a client is told in place of a copy.
 func withheldBecause(why string) failure {
-	return failure{502, "destination_unavailable", "A copy is here, but it is not proven", strings.ToUpper(why[:1]) + why[1:] + "."}
+	return failure{502, "destination_unavailable", "A copy is here, but it is not proven well enough", strings.ToUpper(why[:1]) + why[1:] + "."}
 }

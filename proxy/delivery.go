@@ -80,9 +80,9 @@ func decide(src provenance, to destination, site SitePolicy, consented, inSandbo
 			d.manner, d.banner, d.why = askedFirst, false, "the user is asked first"
 		}
 	case toScript:
-		d.manner, d.why = withheld, "what runs is not taken from a copy that is not proven"
+		d.manner, d.why = withheld, "scripts are taken only from copies that the site or somebody trusted vouches for"
 	case toData:
-		d.manner, d.why = withheld, "what scripts read is not taken from a copy that is not proven"
+		d.manner, d.why = withheld, "what scripts read is taken only from copies that the site or somebody trusted vouches for"
 	case toStyle:
 		if !inSandbox {
 			d.manner, d.why = withheld, "styles that are not proven are only for pages that are shown as copies"

@@ -96,6 +96,9 @@ type urlArg struct {
 
 // Validate is called by kong.
 func (u urlArg) Validate() error {
+	if u.URL == "" {
+		return nil // kong says that it is missing
+	}
 	_, err := resource.ParseURL(u.URL)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/peerproxy/peerproxy/cache"
 	"github.com/peerproxy/peerproxy/control"
 	"github.com/peerproxy/peerproxy/internal/demo"
+	"github.com/peerproxy/peerproxy/node"
 	"github.com/peerproxy/peerproxy/trust"
 )
 
@@ -56,7 +57,7 @@ func exitCode(err error) int {
 		return exitNotFound
 	case errors.Is(err, errDamage), errors.Is(err, demo.ErrDiffers):
 		return exitDamage
-	case errors.Is(err, cache.ErrLocked), errors.Is(err, cache.ErrCorrupt), errors.Is(err, cache.ErrNewerSchema), errors.Is(err, ca.ErrFile):
+	case errors.Is(err, cache.ErrLocked), errors.Is(err, cache.ErrCorrupt), errors.Is(err, cache.ErrNewerSchema), errors.Is(err, ca.ErrFile), errors.Is(err, node.ErrGroupFile):
 		return exitData
 	case errors.As(err, &network) && network.Op == "listen":
 		return exitAddress
