@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    cmdExits,
 			"serve":    cmdServe,
-			"stop":     cmdStop,
+			"halt":     cmdHalt,
 			"origin":   cmdOrigin,
 			"browse":   cmdBrowse,
 			"takeport": cmdTakePort,
@@ -51,6 +52,24 @@ func TestScripts(t *testing.T) {
 			"eventual": cmdEventual,
 		},
 	})
+}
+
+// The command stop of testscript ends a script as passed: what is below it would never be run.
+func TestScriptsRunToTheirEnd(t *testing.T) {
+	scripts, err := filepath.Glob(filepath.Join("..", "..", "testdata", "script", "*.txtar"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatal(scripts, err)
+	}
+	stops := regexp.MustCompile(`(?m)^(\[[^]]*\] )?stop\b`)
+	for _, path := range scripts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stops.Match(text) {
+			t.Errorf("%s stops before its end; a node is ended by halt", filepath.Base(path))
+		}
+	}
 }
 
 // exits CODE COMMAND ARG... runs a command that must end with the code.
@@ -114,9 +133,9 @@ func cmdServe(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// stop NAME [kill] ends a node by an interrupt and waits; it must end well and within
+// halt NAME [kill] ends a node by an interrupt and waits; it must end well and within
 // the promised time. With kill, it is given no chance.
-func cmdStop(ts *testscript.TestScript, _ bool, args []string) {
+func cmdHalt(ts *testscript.TestScript, _ bool, args []string) {
 	p := running.get(ts, args[0])
 	if len(args) > 1 {
 		ts.Check(p.cmd.Process.Kill())
