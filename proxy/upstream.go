@@ -222,15 +222,24 @@ func (p *Proxy) fits(ctx context.Context, f *fetch, c *resource.Copy) error {
 	return p.supersedes(f, c)
 }
 
-// supersedes checks that a copy is worth being shown in place of the one that is stored: it is newer,
-// and either as well proven or wanted all the same.
+// supersedes checks that a copy is worth being shown where one is stored: it is newer or better proven,
+// and if what is stored may be shown, either as well proven or wanted all the same.
 func (p *Proxy) supersedes(f *fetch, c *resource.Copy) error {
-	switch received := c.Exchange.Received; {
-	case !f.usable:
+	if f.known == nil {
 		return nil
-	case !received.After(f.known.Exchange.Received):
+	}
+	known, received := f.known.Exchange, c.Exchange.Received
+	tier := p.tierOf(f.known)
+	// Also in place of what must not be shown unconfirmed: else whoever replays an old exchange brings back
+	// what its site has replaced (RFC 9111 section 4). An error or a part, though, is not what is asked for.
+	good := known.Status < 400 && !f.lacks(known)
+	only := (f.usable || good) && c.Tier <= tier // what is newer
+	switch {
+	case only && received.Before(known.Received):
+		return &unfitError{"older than the stored copy"}
+	case only && received.Equal(known.Received):
 		return errNoNewer
-	case weak(c.Tier) && c.Tier < p.tierOf(f.known) && !p.accepts(f.url, c.Tier):
+	case f.usable && weak(c.Tier) && c.Tier < tier && !p.accepts(f.url, c.Tier):
 		return &newerError{received}
 	}
 	return nil
