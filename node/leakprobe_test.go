@@ -28,6 +28,7 @@ type probe struct {
 	mux    *yamux.Session
 	client *http.Client
 	wg     sync.WaitGroup
+	answer http.HandlerFunc // to what the node asks
 
 	mu       sync.Mutex
 	taps     []*tap
@@ -71,10 +72,14 @@ func (p *probe) seen() []byte {
 	return all
 }
 
-// newProbe connects to a node.
+// newProbe connects to a node. It has nothing.
 func newProbe(t *testing.T, address string) *probe {
-	p := &probe{t: t, prefixes: map[uint32]bool{}}
-	identity := trust.NewIdentity()
+	return connect(t, address, trust.NewIdentity(), http.NotFound)
+}
+
+// connect connects to a node, whose questions are answered by answer.
+func connect(t *testing.T, address string, identity *trust.Identity, answer http.HandlerFunc) *probe {
+	p := &probe{t: t, prefixes: map[uint32]bool{}, answer: answer}
 	var secure *tls.Conn
 	d := websocket.Dialer{Subprotocols: []string{peer.Subprotocol}, NetDialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		raw, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -186,7 +191,7 @@ func (s streams) Addr() net.Addr { return s.p.mux.LocalAddr() }
 // digest takes what the node says that it shares.
 func (p *probe) digest(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/digest" {
-		http.NotFound(w, r)
+		p.answer(w, r)
 		return
 	}
 	body, err := io.ReadAll(r.Body)
