@@ -40,6 +40,7 @@ func (n *Node) openProxy() (err error) {
 		Store: proxyStore{n.store}, MaxBody: n.store.MaxBody(), Signer: n.identity, Dialer: n.dialer,
 		Policy: n.policy(), Stored: n.stored, Recheck: n.cfg.recheck(), Auth: n.auth, RootCAs: n.roots, Logger: n.cfg.Logger,
 		Peers: n.swarm, AskFor: n.askFor, Sites: n.sites, SignerCounts: n.Counts, SignerRefused: n.trusted.Refused,
+		StillWitnessed: n.trusted.StillWitnessed,
 	}
 	if n.interceptor != nil {
 		cfg.Interceptor = n.interceptor

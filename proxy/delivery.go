@@ -151,8 +151,11 @@ func leadsAway(ex *resource.Exchange) bool {
 // oddInReference finds what browsers drop from a reference, or take for a slash (URL standard, section 4.4).
 func oddInReference(r rune) bool { return r <= ' ' || r == '\\' || r >= 0x7f }
 
-// tierOf is what a stored response is worth now: who signed it may have lost the user's trust.
+// tierOf is what a stored response is worth now: those who signed it may have lost the user's trust.
 func (p *Proxy) tierOf(st *resource.Stored) resource.Tier {
+	if st.Tier == resource.Witnessed && p.cfg.StillWitnessed != nil && !p.cfg.StillWitnessed(st.Exchange) {
+		return resource.Unproven
+	}
 	if st.Tier == resource.Signer && p.cfg.SignerCounts != nil && !p.cfg.SignerCounts(st.Signer, st.Exchange.URL) {
 		return resource.Unproven
 	}

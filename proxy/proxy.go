@@ -56,6 +56,9 @@ type Config struct {
 	// SignerRefused reports whether the user has revoked the key that signed a stored copy, so
 	// that this is not shown in any way; nil = never.
 	SignerRefused func(signer string) bool
+	// StillWitnessed reports whether a stored copy that was witnessed when it came is so by what
+	// the user trusts now; nil = always.
+	StillWitnessed func(ex *resource.Exchange) bool
 
 	// Policy is the operator's choice in matters of RFC 9111.
 	Policy httpcache.Policy

@@ -169,8 +169,11 @@ func (t *Tally) ranked(met Met) []resource.Signature {
 		vote
 		met bool
 	}
-	list := make([]candidate, 0, len(t.votes))
+	list, ring := make([]candidate, 0, len(t.votes)), t.policy.Ring.Load()
 	for key, v := range t.votes {
+		if t.policy.revoked(key, ring) {
+			continue // so that one of a key that is revoked later shows: see StillWitnessed
+		}
 		_, ok := met(key)
 		list = append(list, candidate{v, ok && t.policy.counts(key, t.url)})
 	}
@@ -188,6 +191,31 @@ func (t *Tally) ranked(met Met) []resource.Signature {
 		signatures[i] = c.signature
 	}
 	return signatures
+}
+
+// StillWitnessed reports whether a stored copy that was [resource.Witnessed] when it came, and carries
+// its witnesses ([Tally.Carry]), can count as such by what the user trusts now: that takes as many keys as
+// ever that count for it, and none that has been revoked since, since which of them were met in
+// which networks is not known any more. It may be called for every delivery.
+func (p Policy) StillWitnessed(ex *resource.Exchange) bool {
+	s, err := newWitnessStatement(ex)
+	if err != nil || p.Quorum() == 0 {
+		return false
+	}
+	keys, ring := make(map[Key]bool), p.Ring.Load()
+	for _, sig := range ex.Signatures[:min(len(ex.Signatures), resource.MaxSignatures)] {
+		if !isWitness(sig) {
+			continue
+		}
+		key, _, err := s.read(sig) // verified when it was collected
+		if err == nil && p.revoked(key, ring) {
+			return false
+		}
+		if err == nil && p.counts(key, ex.URL) {
+			keys[key] = true
+		}
+	}
+	return len(keys) >= min(p.Quorum(), resource.MaxSignatures-maxWhole)
 }
 
 // MergeWitnesses takes valid witness signatures over from another exchange, if they are over

@@ -273,3 +273,41 @@ func TestWhoMayBeWitness(t *testing.T) {
 		t.Error("witnesses are no reason to ask peers, or none are one")
 	}
 }
+
+// TestStillWitnessed: what came as witnessed is so no longer once one of the witnesses that it
+// carries is revoked, or more are wanted. Those that were revoked before are not carried.
+func TestStillWitnessed(t *testing.T) {
+	everywhere := func(key Key) (netip.Prefix, bool) { return network(int(key[0])), true }
+	mallory := revoked(entry(3, "mallory"))
+	for _, tt := range []struct {
+		name          string
+		before, after Policy
+		want          bool
+	}{
+		{"nothing has changed", Policy{Any: true}, Policy{Any: true}, true},
+		{"one is revoked", Policy{Any: true}, Policy{Any: true, Ring: ring(mallory)}, false},
+		{"one was revoked before", Policy{Any: true, Ring: ring(mallory)}, Policy{Any: true, Ring: ring(mallory)}, true},
+		{"more are wanted", Policy{Witnessed: true}, Policy{Witnessed: true, Witnesses: 5}, false},
+		{"witnesses are not taken", Policy{Witnessed: true}, Policy{}, false},
+		{"only others count for the site", Policy{Any: true}, Policy{Any: true, Sites: map[string][]string{"example.org": nil}}, false},
+	} {
+		tt.before.Now, tt.after.Now = trusting().Now, trusting().Now
+		ex := witnessed(t, 1, 2, 3, 4)
+		tally, err := tt.before.Tally(ex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !tally.Count(everywhere).Enough() || !tally.Carry(ex, everywhere) {
+			t.Fatal(tt.name, "was not even witnessed")
+		}
+		if got := tt.after.StillWitnessed(ex); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+func ring(entries ...Entry) *LiveKeyring {
+	live := new(LiveKeyring)
+	live.Store(newKeyring(entries))
+	return live
+}
