@@ -62,9 +62,11 @@ func inProxyTerms(err error) error {
 type peerSource struct {
 	store *cache.Store
 	sites proxy.SitePolicies // what was stored before a site became private is not given any more either
+	// vouched reports whether somebody who counts still vouches for a stored copy; nil = that is not known.
+	vouched func(*resource.Stored) bool
 }
 
-func (n *Node) source() peerSource { return peerSource{n.store, n.sites} }
+func (n *Node) source() peerSource { return peerSource{n.store, n.sites, n.vouched} }
 
 func (s peerSource) Open(_ context.Context, id resource.ID, fields http.Header) (*peer.Shared, error) {
 	found, err := s.store.Lookup(id)
@@ -105,7 +107,7 @@ func (s peerSource) shareable(id resource.ID) (length int64, ok bool) {
 // mayGive looks at what was stored as shareable once more: an exchange carries the
 // request fields that select it, and of these only the harmless ones may leave.
 func (s peerSource) mayGive(st *resource.Stored) bool {
-	if !st.Shareable || s.sites.For(st.Exchange.URL).Private {
+	if !st.Shareable || s.sites.For(st.Exchange.URL).Private || s.vouched != nil && !s.vouched(st) {
 		return false
 	}
 	for name := range st.Exchange.Selecting {

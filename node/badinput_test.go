@@ -120,7 +120,8 @@ type reader struct {
 	control *control.Client
 }
 
-func newReader(t *testing.T, trusted string) *reader {
+func newReader(t *testing.T, trusted string, changes ...func(*node.Config)) *reader {
+	t.Helper()
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -130,9 +131,13 @@ func newReader(t *testing.T, trusted string) *reader {
 	r := &reader{log: new(lockedBuffer)}
 	var dir string
 	r.Node = start(t, func(c *node.Config) {
-		dir, c.Trust, c.Logger = c.DataDir, []string{trusted}, slog.New(slog.NewTextHandler(r.log, nil))
+		c.Trust, c.Logger = []string{trusted}, slog.New(slog.NewTextHandler(r.log, nil))
 		c.AllowPrivate = true // loopback networks count for witnesses
 		c.Resolve = []string{"www.example.org:80:" + address, "www.example.org:443:" + address}
+		for _, change := range changes {
+			change(c)
+		}
+		dir = c.DataDir
 	})
 	r.browser = client(t, r.Node)
 	if r.control, err = control.Dial(t.Context(), dir); err != nil {

@@ -261,7 +261,12 @@ func (p *probe) listed(id resource.BlindedID) bool {
 // ask asks for a resource, and returns the status and all fields but the date.
 func (p *probe) ask(method string, id resource.BlindedID, fields http.Header) (int, http.Header) {
 	p.t.Helper()
-	r, err := http.NewRequestWithContext(p.t.Context(), method, "http://peer/r/"+id.String(), nil)
+	return p.askAt(method, "/r/", id, fields)
+}
+
+func (p *probe) askAt(method, path string, id resource.BlindedID, fields http.Header) (int, http.Header) {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(p.t.Context(), method, "http://peer"+path+id.String(), nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}

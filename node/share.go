@@ -1,6 +1,7 @@
 package node
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -58,12 +59,22 @@ func (s *sharing) stored(st *resource.Stored) {
 	s.updateLocked(st.Exchange.ID(), st.Exchange.URL.Site())
 }
 
-// removed is told of every resource of which nothing is stored any more.
+// removed is told of every resource of which nothing, or nothing of worth, is stored any more.
 func (s *sharing) removed(id resource.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if site, offered := s.site[id]; offered {
 		s.updateLocked(id, site)
+	}
+}
+
+// again looks at all that is on offer, after a change of what may be given that is none of the store.
+func (s *sharing) again() {
+	s.mu.Lock()
+	offered := maps.Clone(s.site)
+	s.mu.Unlock()
+	for id := range offered {
+		s.removed(id)
 	}
 }
 

@@ -85,6 +85,9 @@ func (n *Node) ReloadTrust() (control.TrustReloaded, error) {
 		n.cfg.Logger.Warn("a site policy names somebody who is not in the keyring any more", "name", who)
 	}
 	reloaded := count(ring)
+	if n.sharing != nil {
+		n.sharing.again() // what nobody vouches for any more is not passed on either
+	}
 	n.cfg.Logger.Info("keyring reloaded", "trusted", reloaded.Trusted, "revoked", reloaded.Revoked)
 	return reloaded, nil
 }
@@ -104,6 +107,18 @@ func count(ring *trust.Keyring) (c control.TrustReloaded) {
 // [resource.Signer] for a URL by what the user trusts now. What was stored as such
 // may have lost that since: the key was revoked or removed, or its scope was changed.
 func (n *Node) Counts(signer string, u resource.URL) bool { return n.trusted.Counts(signer, u) }
+
+// vouched reports whether somebody who counts by what the user trusts now vouches for what is stored.
+// Nothing else is passed on: it may be a lie.
+func (n *Node) vouched(st *resource.Stored) bool {
+	switch st.Tier {
+	case resource.Signer:
+		return n.Counts(st.Signer, st.Exchange.URL)
+	case resource.Witnessed:
+		return !n.trusted.Refused(st.Signer) && n.trusted.StillWitnessed(st.Exchange)
+	}
+	return st.Tier > resource.Signer
+}
 
 // askFor reports whether peers may be asked for a URL. Asking tells them what is wanted:
 // not what is private, and not for copies that would be refused.

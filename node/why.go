@@ -16,6 +16,8 @@ type sharer struct {
 	share Share                               // "" = nothing is running
 	names func(site string) (levels []string) // of what is announced of a site; nil = nothing is running
 	site  func(resource.URL) proxy.ShareQuestion
+	// vouched is that of [peerSource].
+	vouched func(*resource.Stored) bool
 }
 
 // WhyShared explains what a stopped node's file holds. Its settings are not known: no host is
@@ -36,7 +38,7 @@ func (n *Node) announcedLevels(site string) (list []string) {
 
 // whyShared explains what this node holds.
 func (n *Node) whyShared(u resource.URL) (control.Sharing, error) {
-	return sharer{store: n.store, share: n.cfg.Share, names: n.announcedLevels, site: n.proxy.SiteQuestion}.explain(u)
+	return sharer{store: n.store, share: n.cfg.Share, names: n.announcedLevels, site: n.proxy.SiteQuestion, vouched: n.vouched}.explain(u)
 }
 
 func (s sharer) explain(u resource.URL) (control.Sharing, error) {
@@ -95,7 +97,7 @@ func (s sharer) variant(st *resource.Stored) control.SharingVariant {
 	}
 	v := control.SharingVariant{
 		Selecting: ex.Selecting, Received: ex.Received, Tier: st.Tier.String(),
-		Shareable: peerSource{store: s.store}.mayGive(st) && !q.PrivateSite, // a list of private sites may be younger than what is stored
+		Shareable: peerSource{store: s.store, vouched: s.vouched}.mayGive(st) && !q.PrivateSite, // a list of private sites may be younger than what is stored
 	}
 	v.Offered = v.Shareable && s.share != "" && s.share != ShareOff
 	for _, c := range proxy.ShareClauses(q) {
@@ -105,6 +107,9 @@ func (s sharer) variant(st *resource.Stored) control.SharingVariant {
 		doubt(&v, ex)
 	}
 	v.Why = decision(v)
+	if st.Tier == resource.Unproven || st.Shareable && s.vouched != nil && !s.vouched(st) {
+		v.Why = "it is a peer's copy, and nobody who counts vouches for it"
+	}
 	return v
 }
 
