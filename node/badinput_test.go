@@ -80,10 +80,16 @@ func (o offer) write(t *testing.T, w http.ResponseWriter) {
 	_, _ = w.Write(sent)
 }
 
+// meet connects to a node from an address, and is sure to be met by it.
+func meet(t *testing.T, address, from string, identity *trust.Identity) {
+	t.Helper()
+	connect(t, address, from, identity, http.NotFound).ask(http.MethodGet, resource.BlindedID{}, http.Header{})
+}
+
 // hostile connects to a node as a peer, says that it has a page, and answers with an offer.
 func hostile(t *testing.T, address string, identity *trust.Identity, url string, o func() offer) *probe {
 	t.Helper()
-	p := connect(t, address, identity, func(w http.ResponseWriter, r *http.Request) {
+	p := connect(t, address, "127.0.0.1", identity, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/r/") {
 			o().write(t, w)
 			return
@@ -330,7 +336,7 @@ func TestManyKeysOfOneHost(t *testing.T) {
 	o := page(t, liar, url, nil)
 	for range 6 {
 		other := trust.NewIdentity()
-		connect(t, r.Addresses().Peer, other, http.NotFound)
+		meet(t, r.Addresses().Peer, "127.0.0.1", other)
 		o.exchange.Signatures = append(o.exchange.Signatures, page(t, other, url, nil).exchange.Signatures[1])
 	}
 	before := len(r.log.String())

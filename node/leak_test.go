@@ -174,7 +174,12 @@ func parse(t *testing.T, raw string) resource.URL {
 
 func blinded(t *testing.T, raw string) resource.BlindedID {
 	t.Helper()
-	return resource.NewID(http.MethodGet, parse(t, raw)).Blind([]byte(node.PublicSecret))
+	return idOf(t, raw).Blind([]byte(node.PublicSecret))
+}
+
+func idOf(t *testing.T, raw string) resource.ID {
+	t.Helper()
+	return resource.NewID(http.MethodGet, parse(t, raw))
 }
 
 // askForAll asks the node for everything in every way. It has to answer for what it keeps to

@@ -74,15 +74,17 @@ func (p *probe) seen() []byte {
 
 // newProbe connects to a node. It has nothing.
 func newProbe(t *testing.T, address string) *probe {
-	return connect(t, address, trust.NewIdentity(), http.NotFound)
+	return connect(t, address, "127.0.0.1", trust.NewIdentity(), http.NotFound)
 }
 
-// connect connects to a node, whose questions are answered by answer.
-func connect(t *testing.T, address string, identity *trust.Identity, answer http.HandlerFunc) *probe {
+// connect connects to a node from an address. The node's questions are answered by answer.
+func connect(t *testing.T, address, from string, identity *trust.Identity, answer http.HandlerFunc) *probe {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	p := &probe{t: t, prefixes: map[uint32]bool{}, answer: answer}
 	var secure *tls.Conn
 	d := websocket.Dialer{Subprotocols: []string{peer.Subprotocol}, NetDialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		raw, err := new(net.Dialer).DialContext(ctx, network, address)
+		raw, err := dialer.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}

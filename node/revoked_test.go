@@ -65,7 +65,7 @@ func wantNotGiven(t *testing.T, n *node.Node, url string) {
 		t.Errorf("%d on offer", shared)
 	}
 	p := newProbe(t, n.Addresses().Peer)
-	for _, fields := range []http.Header{{}, {"Range": {"peerproxy-bytes=0-0"}}, {"Range": {"bytes=0-0"}}, {"If-Match": {"*"}}, {"If-None-Match": {"*"}}} {
+	for _, fields := range []http.Header{{}, {"Range": {"bao=0-0"}}, {"Range": {"bytes=0-0"}}, {"If-Match": {"*"}}, {"If-None-Match": {"*"}}} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			if status, header := p.ask(method, blinded(t, url), fields); status != http.StatusNotFound || len(header) != 1 {
 				t.Errorf("%s with %v: %d %v", method, fields, status, header)
