@@ -115,7 +115,8 @@ func (n *Node) vouched(st *resource.Stored) bool {
 	case resource.Signer:
 		return n.Counts(st.Signer, st.Exchange.URL)
 	case resource.Witnessed:
-		return !n.trusted.Refused(st.Signer) && n.trusted.StillWitnessed(st.Exchange)
+		_, still := n.trusted.StillWitnessed(st.Exchange)
+		return still && !n.trusted.Refused(st.Signer)
 	}
 	return st.Tier > resource.Signer
 }

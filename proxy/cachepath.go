@@ -50,7 +50,7 @@ func (p *Proxy) find(r *request) found {
 
 // evaluate is httpcache's judgement under the policy that holds for a stored response.
 func (p *Proxy) evaluate(r *request, st *resource.Stored) httpcache.Evaluation {
-	return p.cfg.Policy.For(st).Evaluate(r.in, st.Exchange, p.cfg.Now())
+	return p.cfg.Policy.For(st).Evaluate(r.in, p.storedAsSeen(st), p.cfg.Now())
 }
 
 // lacks reports whether a stored response is a part without all that is asked for.

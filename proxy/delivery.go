@@ -38,6 +38,14 @@ func (s provenance) contentType() string {
 	return text
 }
 
+// seen is the exchange as those who vouch for it got it.
+func (s provenance) seen() *resource.Exchange {
+	if s.tier != resource.Witnessed {
+		return s.exchange
+	}
+	return asSeen(s.exchange, s.witnessed)
+}
+
 // manner is how an answer is delivered.
 type manner int
 
@@ -153,7 +161,7 @@ func oddInReference(r rune) bool { return r <= ' ' || r == '\\' || r >= 0x7f }
 
 // tierOf is what a stored response is worth now: those who signed it may have lost the user's trust.
 func (p *Proxy) tierOf(st *resource.Stored) resource.Tier {
-	if st.Tier == resource.Witnessed && p.cfg.StillWitnessed != nil && !p.cfg.StillWitnessed(st.Exchange) {
+	if _, ok := p.witnessedAt(st); !ok && st.Tier == resource.Witnessed {
 		return resource.Unproven
 	}
 	if st.Tier == resource.Signer && p.cfg.SignerCounts != nil && !p.cfg.SignerCounts(st.Signer, st.Exchange.URL) {

@@ -57,8 +57,8 @@ type Config struct {
 	// that this is not shown in any way; nil = never.
 	SignerRefused func(signer string) bool
 	// StillWitnessed reports whether a stored copy that was witnessed when it came is so by what
-	// the user trusts now; nil = always.
-	StillWitnessed func(ex *resource.Exchange) bool
+	// the user trusts now, and since when; nil = always, and nobody knows since when.
+	StillWitnessed func(ex *resource.Exchange) (at time.Time, ok bool)
 
 	// Policy is the operator's choice in matters of RFC 9111.
 	Policy httpcache.Policy

@@ -20,6 +20,7 @@ var notModifiedFields = []string{"Cache-Control", "Content-Location", "Content-S
 func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stored, cs cacheStatus, ps proxyStatus) bool {
 	ex := st.Exchange
 	src := provenance{exchange: ex, tier: p.storedTier(r, st), kept: true, stale: cs.isStale(), newer: r.newer}
+	src.witnessed, _ = p.witnessedAt(st)
 	if src.tier != resource.Origin {
 		ps.details = joinWords(ps.details, tierWords(src.tier))
 	}
@@ -38,7 +39,7 @@ func (p *Proxy) serveStored(w http.ResponseWriter, r *request, st *resource.Stor
 		l = wholeLayout(ex) // who reads parts obeys the fields in them
 	}
 	describe := func() {
-		p.describe(w.Header(), ex, nil, "1.1", cs, ps)
+		p.describe(w.Header(), src.seen(), nil, "1.1", cs, ps)
 		p.withoutOldCookies(w.Header(), r, st)
 		p.dress(w.Header(), r, src, d)
 	}

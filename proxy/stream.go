@@ -42,7 +42,7 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		}
 	}
 	describe := func() {
-		p.describe(w.Header(), ex, nil, out.proto, cs, ps)
+		p.describe(w.Header(), src.seen(), nil, out.proto, cs, ps)
 		if !s.first && x.in.Header["Cookie"] != nil {
 			delete(w.Header(), "Set-Cookie") // it is the first client's
 		}

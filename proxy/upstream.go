@@ -215,7 +215,7 @@ func (p *Proxy) fits(ctx context.Context, f *fetch, c *resource.Copy) error {
 	if f.source == SourcePeers {
 		return nil
 	}
-	ev := p.cfg.Policy.Evaluate(f.in, ex, p.cfg.Now())
+	ev := p.cfg.Policy.Evaluate(f.in, copyAsSeen(c), p.cfg.Now())
 	if !ev.Verdict.Reusable() && !ev.StaleIfError {
 		return &unfitError{"too old, and must not be used unconfirmed"}
 	}
@@ -228,7 +228,7 @@ func (p *Proxy) supersedes(f *fetch, c *resource.Copy) error {
 	if f.known == nil {
 		return nil
 	}
-	known, received := f.known.Exchange, c.Exchange.Received
+	known, received := p.storedAsSeen(f.known), copyAsSeen(c).Received
 	tier := p.tierOf(f.known)
 	// Also in place of what must not be shown unconfirmed: else whoever replays an old exchange brings back
 	// what its site has replaced (RFC 9111 section 4). An error or a part, though, is not what is asked for.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"syscall"
@@ -55,6 +56,46 @@ func TestWitnessedLabels(t *testing.T) {
 			if !strings.Contains(a.text, part) {
 				t.Errorf("the page does not say %q: %s", part, a.text)
 			}
+		}
+	})(t)
+}
+
+// Old bytes in a new exchange, with the witnesses that they had, are old: when they are shown, when
+// it is asked whether they are fresh, out of the store, and against what is stored.
+func TestOldWitnessesStayOld(t *testing.T) {
+	bubble(func(t *testing.T) {
+		seen := time.Now().Add(-49 * time.Hour)
+		b := newBench(t, func(cfg *Config) {
+			cfg.Sites = nil
+			cfg.StillWitnessed = func(*resource.Exchange) (time.Time, bool) { return seen, true }
+		})
+		b.origin.err = syscall.ECONNREFUSED
+		b.header = http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"max-age=86400"}}
+		b.tier, b.witnessed = resource.Witnessed, seen
+		a, _ := b.get("http://example.com/", navigation)
+		a.want(t, 200, "*", "cache:detail=peer")
+		if age := a.Header.Get("Age"); age != "176400" {
+			t.Errorf("Age %s when it came", age)
+		}
+		b.peers.err = errors.New("nobody")
+		a, _ = b.get("http://example.com/", navigation)
+		a.want(t, 200, "*", "cache:fwd=stale", "cache:detail=stale-if-error")
+		if age := a.Header.Get("Age"); age != "176400" || !strings.Contains(a.text, "2 days old") {
+			t.Errorf("Age %s out of the store: %s", age, a.text)
+		}
+		b.peers.err, b.text, b.witnessed = nil, "what was replaced", seen.Add(-time.Hour) // as new by its own word
+		time.Sleep(2 * time.Hour)
+		a, _ = b.get("http://example.com/", navigation)
+		if strings.Contains(a.text, "what was replaced") {
+			t.Errorf("older bytes replaced what is stored: %s", a.text)
+		}
+		a.want(t, 200, "*", "cache:detail=stale-if-error")
+
+		b.header.Set("Cache-Control", "max-age=86400, must-revalidate")
+		a, _ = b.get("http://example.com/other", navigation)
+		a.want(t, 502, "*")
+		if status := a.Header.Get("Proxy-Status"); !strings.Contains(status, "too old") {
+			t.Errorf("Proxy-Status %s", status)
 		}
 	})(t)
 }

@@ -138,8 +138,8 @@ func (t *Tally) Count(met Met) Testimony {
 
 // Carry puts the signatures that were collected into ex, which must be what they are
 // over: whoever gets it from this node knows the witnesses that this node knows. Behind the
-// first few valid signatures over all of ex come the witnesses that were met, then those that were not, each the newest
-// first, as far as there is room. It reports whether that is so; ex is unchanged if not. Only
+// first few valid signatures over all of ex come the witnesses that were met, the newest of
+// each network first, then those that were not, each the newest first, as far as there is room. It reports whether that is so; ex is unchanged if not. Only
 // ex.Signatures is replaced.
 func (t *Tally) Carry(ex *resource.Exchange, met Met) bool {
 	s, err := newWitnessStatement(ex)
@@ -164,28 +164,36 @@ func (t *Tally) Carry(ex *resource.Exchange, met Met) bool {
 // maxWhole is how many signatures over the whole exchange stay beside those of witnesses.
 const maxWhole = 4
 
+// ranked lists the signatures: the newest of each network that was met, then the others that were
+// met, then those that were not, each the newest first. [Policy.StillWitnessed] relies on that.
 func (t *Tally) ranked(met Met) []resource.Signature {
 	type candidate struct {
 		vote
-		met bool
+		network netip.Prefix // the zero one if it does not count
+		rank    int
 	}
-	list, ring := make([]candidate, 0, len(t.votes)), t.policy.Ring.Load()
+	list, ring := make([]*candidate, 0, len(t.votes)), t.policy.Ring.Load()
 	for key, v := range t.votes {
 		if t.policy.revoked(key, ring) {
-			continue // so that one of a key that is revoked later shows: see StillWitnessed
+			continue // so that one of a key that is revoked later shows
 		}
-		_, ok := met(key)
-		list = append(list, candidate{v, ok && t.policy.counts(key, t.url)})
+		c := &candidate{vote: v, rank: 2}
+		if network, ok := met(key); ok && t.policy.counts(key, t.url) {
+			c.network, c.rank = network, 1
+		}
+		list = append(list, c)
 	}
-	slices.SortFunc(list, func(a, b candidate) int {
-		if a.met != b.met {
-			if a.met {
-				return -1
-			}
-			return 1
+	byRank := func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), b.created.Compare(a.created), cmp.Compare(a.signature.Input, b.signature.Input))
+	}
+	slices.SortFunc(list, byRank)
+	seen := make(map[netip.Prefix]bool)
+	for _, c := range list {
+		if c.network.IsValid() && !seen[c.network] {
+			seen[c.network], c.rank = true, 0
 		}
-		return cmp.Or(b.created.Compare(a.created), cmp.Compare(a.signature.Input, b.signature.Input))
-	})
+	}
+	slices.SortFunc(list, byRank)
 	signatures := make([]resource.Signature, len(list))
 	for i, c := range list {
 		signatures[i] = c.signature
@@ -194,28 +202,32 @@ func (t *Tally) ranked(met Met) []resource.Signature {
 }
 
 // StillWitnessed reports whether a stored copy that was [resource.Witnessed] when it came, and carries
-// its witnesses ([Tally.Carry]), can count as such by what the user trusts now: that takes as many keys as
-// ever that count for it, and none that has been revoked since, since which of them were met in
-// which networks is not known any more. It may be called for every delivery.
-func (p Policy) StillWitnessed(ex *resource.Exchange) bool {
+// its witnesses ([Tally.Carry]), can count as such by what the user trusts now, and since when
+// ([Testimony.At]). It takes as many keys as ever that count for it, and none that has been revoked
+// since: which of them were met in which networks is not known any more. It may be called for every delivery.
+func (p Policy) StillWitnessed(ex *resource.Exchange) (at time.Time, ok bool) {
 	s, err := newWitnessStatement(ex)
 	if err != nil || p.Quorum() == 0 {
-		return false
+		return time.Time{}, false
 	}
+	quorum := min(p.Quorum(), resource.MaxSignatures-maxWhole)
 	keys, ring := make(map[Key]bool), p.Ring.Load()
 	for _, sig := range ex.Signatures[:min(len(ex.Signatures), resource.MaxSignatures)] {
 		if !isWitness(sig) {
 			continue
 		}
-		key, _, err := s.read(sig) // verified when it was collected
+		key, created, err := s.read(sig) // verified when it was collected
 		if err == nil && p.revoked(key, ring) {
-			return false
+			return time.Time{}, false
 		}
-		if err == nil && p.counts(key, ex.URL) {
-			keys[key] = true
+		if err != nil || keys[key] || !p.counts(key, ex.URL) {
+			continue
+		}
+		if keys[key] = true; len(keys) == quorum {
+			at = created
 		}
 	}
-	return len(keys) >= min(p.Quorum(), resource.MaxSignatures-maxWhole)
+	return at, !at.IsZero()
 }
 
 // MergeWitnesses takes valid witness signatures over from another exchange, if they are over

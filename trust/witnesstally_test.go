@@ -300,9 +300,35 @@ func TestStillWitnessed(t *testing.T) {
 		if !tally.Count(everywhere).Enough() || !tally.Carry(ex, everywhere) {
 			t.Fatal(tt.name, "was not even witnessed")
 		}
-		if got := tt.after.StillWitnessed(ex); got != tt.want {
-			t.Errorf("%s: %v", tt.name, got)
+		if at, got := tt.after.StillWitnessed(ex); got != tt.want || at.IsZero() == tt.want {
+			t.Errorf("%s: %v, %v", tt.name, got, at)
 		}
+	}
+}
+
+// TestStoredTestimony: a stored copy is as old as its witnesses said when it came, however many keys of one
+// network, or never met, call it new.
+func TestStoredTestimony(t *testing.T) {
+	ex := witnessed(t, 1, 2, 3)
+	met := book{seeded(1).Key(): network(1), seeded(2).Key(): network(2), seeded(3).Key(): network(3)}
+	for n := byte(30); n < 34; n++ {
+		signAsWitness(t, seeded(n), ex, sampleTime.Add(time.Hour))
+		met[seeded(n).Key()] = network(3)
+	}
+	for n := byte(40); n < 44; n++ {
+		signAsWitness(t, seeded(n), ex, sampleTime.Add(time.Hour))
+	}
+	policy := Policy{Witnessed: true, Now: func() time.Time { return sampleTime.Add(2 * time.Hour) }}
+	tally, err := policy.Tally(ex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := tally.Count(met.met)
+	if !fresh.At.Equal(sampleTime.Add(time.Minute).Truncate(time.Second)) || !tally.Carry(ex, met.met) {
+		t.Fatalf("%+v", fresh)
+	}
+	if at, ok := policy.StillWitnessed(ex); !ok || !at.Equal(fresh.At) {
+		t.Errorf("%v, %v; it was %v", at, ok, fresh.At)
 	}
 }
 
