@@ -189,12 +189,12 @@ func (e Entry) canonical() (Entry, error) {
 
 // CheckName says why a name can't be one: it has 1 to [MaxNameLength] printable
 // characters, none of them a blank at an end, and does not look like a key or like
-// the word "any". Errors wrap [ErrBadEntry].
+// the words "any" and "witnessed". Errors wrap [ErrBadEntry].
 func CheckName(name string) error {
 	switch {
 	case name == "" || len(name) > 255 || !printable(name, MaxNameLength) || strings.TrimSpace(name) != name:
 		return fmt.Errorf("%w: a name has 1 to %d printable characters and no blank at its ends", ErrBadEntry, MaxNameLength)
-	case name == "any", strings.HasPrefix(name, keyPrefix):
+	case name == "any", name == "witnessed", strings.HasPrefix(name, keyPrefix):
 		return fmt.Errorf("%w: %.60q can't be a name: it means something else where keys are named", ErrBadEntry, name)
 	}
 	return nil

@@ -58,6 +58,7 @@ func TestKeyringRefuses(t *testing.T) {
 		{"too long", nil, entry(1, strings.Repeat("ä", MaxNameLength+1)), ErrBadEntry},
 		{"as long as may be", nil, entry(1, strings.Repeat("ä", MaxNameLength)), nil},
 		{"the word any", nil, entry(1, "any"), ErrBadEntry},
+		{"the word witnessed", nil, entry(1, "witnessed"), ErrBadEntry},
 		{"like a key", nil, entry(1, "ed25519:x"), ErrBadEntry},
 		{"blank within", nil, entry(1, "Alice B."), nil},
 		{"weak key", nil, Entry{Name: "a"}, ErrBadEntry},
