@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -27,17 +28,21 @@ func TestSupersedes(t *testing.T) {
 		copy   resource.Tier
 		than   time.Duration // when it was received, counted from what is stored
 		want   bool
+		says   int // the status of the copy, 0 = 200
 	}{
-		"newer":                               {resource.Signer, 200, true, resource.Signer, newer, true},
-		"older":                               {resource.Signer, 200, true, resource.Signer, older, false},
-		"the same":                            {resource.Signer, 200, true, resource.Signer, 0, false},
-		"newer, less proven":                  {resource.Signer, 200, true, resource.Unproven, newer, false},
-		"older, better proven":                {resource.Unproven, 200, true, resource.Signer, older, true},
-		"older, of one that is not shown":     {resource.Origin, 200, false, resource.Signer, older, false},
-		"newer, of one that is not shown":     {resource.Origin, 200, false, resource.Signer, newer, true},
-		"older than an error":                 {resource.Origin, 404, false, resource.Signer, older, true},
-		"older than a part of it":             {resource.Origin, 206, false, resource.Signer, older, true},
-		"older, better proven, not shown yet": {resource.Witnessed, 200, false, resource.Content, older, true},
+		"newer":                               {resource.Signer, 200, true, resource.Signer, newer, true, 0},
+		"older":                               {resource.Signer, 200, true, resource.Signer, older, false, 0},
+		"the same":                            {resource.Signer, 200, true, resource.Signer, 0, false, 0},
+		"newer, less proven":                  {resource.Signer, 200, true, resource.Unproven, newer, false, 0},
+		"older, better proven":                {resource.Unproven, 200, true, resource.Signer, older, true, 0},
+		"older, of one that is not shown":     {resource.Origin, 200, false, resource.Signer, older, false, 0},
+		"newer, of one that is not shown":     {resource.Origin, 200, false, resource.Signer, newer, true, 0},
+		"older than an error":                 {resource.Origin, 404, false, resource.Signer, older, true, 0},
+		"older than a part of it":             {resource.Origin, 206, false, resource.Signer, older, true, 0},
+		"older, better proven, not shown yet": {resource.Witnessed, 200, false, resource.Content, older, true, 0},
+		"error in place of what is shown":     {resource.Witnessed, 200, true, resource.Signer, newer, false, 404},
+		"error in place of an error":          {resource.Witnessed, 404, true, resource.Signer, newer, true, 410},
+		"error where nothing can be shown":    {resource.Witnessed, 200, false, resource.Signer, newer, true, 404},
 	} {
 		now := time.Now()
 		exchange := func(at time.Time, status int) *resource.Exchange {
@@ -48,7 +53,7 @@ func TestSupersedes(t *testing.T) {
 			request: &request{in: httptest.NewRequest(http.MethodGet, "http://example.com/", nil), url: u},
 			known:   &resource.Stored{Exchange: exchange(now, tt.status), Tier: tt.known}, usable: tt.usable,
 		}
-		err := p.supersedes(f, &resource.Copy{Exchange: exchange(now.Add(tt.than), 200), Tier: tt.copy})
+		err := p.supersedes(f, &resource.Copy{Exchange: exchange(now.Add(tt.than), cmp.Or(tt.says, 200)), Tier: tt.copy})
 		if (err == nil) != tt.want || err != nil && !errors.Is(err, errUnfit) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -239,6 +239,8 @@ func (p *Proxy) supersedes(f *fetch, c *resource.Copy) error {
 		return &unfitError{"older than the stored copy"}
 	case only && received.Equal(known.Received):
 		return errNoNewer
+	case f.usable && good && c.Exchange.Status >= 400:
+		return &unfitError{"an error, where a good copy is stored"}
 	case f.usable && weak(c.Tier) && c.Tier < tier && !p.accepts(f.url, c.Tier):
 		return &newerError{received}
 	}
