@@ -79,7 +79,7 @@ func (c *insideConn) absolute(r *http.Request) (*http.Request, error) {
 		return &out, errNested
 	case r.URL.IsAbs() && r.URL.Scheme != "https", !c.isFor(r.Host):
 		return &out, errMisdirected
-	case r.RequestURI == "*" && r.Method != http.MethodOptions:
+	case r.RequestURI == "*" && r.Method != http.MethodOptions, strings.ContainsFunc(r.RequestURI, notInTarget):
 		return &out, errBadTarget
 	}
 	u.Scheme, u.Host = "https", strings.TrimSuffix(r.Host, ":443")
@@ -92,6 +92,10 @@ func (c *insideConn) absolute(r *http.Request) (*http.Request, error) {
 	out.Host = u.Host
 	return &out, nil
 }
+
+// notInTarget finds what ends a request target in HTTP/1.1 (RFC 9112 section 3). Over HTTP/2 it can come, and the
+// target is passed on as it is, perhaps to an origin that speaks HTTP/1.1.
+func notInTarget(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // isFor reports whether Host or :authority names the site of this connection.
 func (c *insideConn) isFor(host string) bool {

@@ -80,7 +80,7 @@ func (p *Proxy) cacheable(r *http.Request) (*request, bool) {
 		return nil, false
 	}
 	u, err := resource.FromURL(r.URL)
-	if err != nil || hasDotSegment(r.URL.Path) {
+	if err != nil || hasDotSegment(r.URL.Path) || strings.Contains(r.RequestURI, "#") {
 		return nil, false
 	}
 	return &request{in: r, url: u, id: resource.NewID(http.MethodGet, u), source: sourceOf(r.Context())}, true
