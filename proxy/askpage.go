@@ -49,6 +49,8 @@ It is shown like a picture of a page: its scripts do not run, and it can read ne
 const askPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 type askPage struct {
+	consent string // its name, see consentName
+
 	Title, Text, Site, Age, Source, Proof, Token, Next, Proxy string
 	Status                                                    int
 	Tried                                                     []string
@@ -62,13 +64,13 @@ func (p *Proxy) ask(w http.ResponseWriter, r *request, src provenance, cs cacheS
 		text = "The site could not be reached as it should. A peer has a copy of this file, but nobody whom you trust vouches for it. Do not open or run it unless you can check it in another way."
 	}
 	p.writeAsk(w, r.in, askPage{
-		Title: "A copy without proof", Text: text, Site: r.url.Site(), Next: r.url.RequestURI(),
+		consent: consentName(r.url), Title: "A copy without proof", Text: text, Site: r.url.Site(), Next: r.url.RequestURI(),
 		Age: ageWords(p.cfg.Now().Sub(src.since())) + ", by its own word", Source: sourceWords(src), Proof: proofWords(src), Tried: r.tried,
 	}, http.StatusBadGateway, cs, ps)
 }
 
 func (p *Proxy) writeAsk(w http.ResponseWriter, r *http.Request, page askPage, status int, cs cacheStatus, ps proxyStatus) {
-	page.Token, page.Proxy, page.Status = p.consentToken(page.Site, p.cfg.Now()), p.names.pseudonym, status
+	page.Token, page.Proxy, page.Status = p.consentToken(page.consent, p.cfg.Now()), p.names.pseudonym, status
 	var b bytes.Buffer
 	if err := askTemplate.Execute(&b, page); err != nil {
 		p.log.Error("page not rendered", "err", err)
@@ -95,15 +97,6 @@ func ownPage(h http.Header, policy string, length int) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-}
-
-// siteOf is the site of the host that a request is for.
-func (p *Proxy) siteOf(r *http.Request) (string, bool) {
-	u, err := resource.FromURL(r.URL)
-	if err != nil {
-		return "", false
-	}
-	return u.Site(), true
 }
 
 // sourceWords says for people where an answer comes from.

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"sync"
 	"time"
+
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 const (
@@ -85,19 +87,34 @@ func (s sandboxedPages) copies(r *request) bool {
 	return r.in.Header.Get("Referer") == "" && s.given(r.url.Site())
 }
 
+// consentName is what consent is given for: a site, or a site as it is without TLS. Who listens in there can make up
+// pages, and with them consent, which must not hold for what is proven to be the site's by TLS.
+func consentName(u resource.URL) string {
+	if u.Scheme() == "http" {
+		return "http://" + u.Site()
+	}
+	return u.Site()
+}
+
+// consented reports whether the user has agreed to see copies of a URL's site that are not proven. With a page over
+// TLS he has for the site without, too.
+func (p *Proxy) consented(u resource.URL) bool {
+	return p.consents.given(u.Site()) || p.consents.given(consentName(u))
+}
+
 // consentToken is what a page that asks for consent has in its form, so that no other site can
-// give it in the user's name. It is for one site, this run of the proxy and at most two hours.
-func (p *Proxy) consentToken(site string, when time.Time) string {
+// give it in the user's name. It is for one name, see consentName, this run of the proxy and at most two hours.
+func (p *Proxy) consentToken(name string, when time.Time) string {
 	mac := hmac.New(sha256.New, p.secret[:])
-	mac.Write([]byte("consent\x00" + site + "\x00"))
+	mac.Write([]byte("consent\x00" + name + "\x00"))
 	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(when.Unix()/int64(consentTime/time.Second))))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
 }
 
-func (p *Proxy) validToken(site, token string) bool {
+func (p *Proxy) validToken(name, token string) bool {
 	now := p.cfg.Now()
 	for _, when := range []time.Time{now, now.Add(-consentTime)} {
-		if hmac.Equal([]byte(token), []byte(p.consentToken(site, when))) {
+		if hmac.Equal([]byte(token), []byte(p.consentToken(name, when))) {
 			return true
 		}
 	}

@@ -105,7 +105,7 @@ func decide(src provenance, to destination, site SitePolicy, consented, inSandbo
 
 // accepts reports whether the user wants to see copies of a tier without being asked, or has agreed to.
 func (p *Proxy) accepts(u resource.URL, tier resource.Tier) bool {
-	return tier >= acceptedTier(p.cfg.Sites.For(u)) || p.consents.given(u.Site())
+	return tier >= acceptedTier(p.cfg.Sites.For(u)) || p.consented(u)
 }
 
 // acceptedTier is the weakest tier that the user need not be asked about.
@@ -126,7 +126,7 @@ func (p *Proxy) delivery(r *request, src provenance) delivery {
 		return delivery{to: toProgram}
 	}
 	site := p.cfg.Sites.For(r.url)
-	d := decide(src, to, site, p.consents.given(r.url.Site()), p.shown.copies(r))
+	d := decide(src, to, site, p.consented(r.url), p.shown.copies(r))
 	if weak(src.tier) && d.manner == sandboxed && leadsAway(src.exchange) {
 		d.manner, d.banner, d.why = withheld, false, "the copy leads to another site"
 	}

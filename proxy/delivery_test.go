@@ -130,9 +130,13 @@ func strangers(t *testing.T, contentType string) *bench {
 	return b
 }
 
-func (b *bench) consent(token, next string) answered {
+func (b *bench) consent(token, next string, fields ...string) answered {
 	r := httptest.NewRequest("POST", "http://example.com"+consentPath, strings.NewReader(url.Values{"token": {token}, "next": {next}}.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, field := range fields {
+		name, value, _ := strings.Cut(field, ": ")
+		r.Header.Set(name, value)
+	}
 	a, _ := b.send(r)
 	return a
 }
@@ -188,32 +192,50 @@ func hasPolicy(a answered, policy string) bool {
 func TestConsentForged(t *testing.T) {
 	bubble(func(t *testing.T) {
 		b := strangers(t, "text/html")
-		good := b.proxy.consentToken("example.com", time.Now())
+		const name = "http://example.com"
+		good := b.proxy.consentToken(name, time.Now())
 		for name, a := range map[string]answered{
 			"no token":                    b.consent("", "/"),
 			"invented":                    b.consent("abc", "/"),
-			"another site's":              b.consent(b.proxy.consentToken("example.org", time.Now()), "/"),
-			"of long ago":                 b.consent(b.proxy.consentToken("example.com", time.Now().Add(-2*consentTime)), "/"),
-			"of another run":              b.consent(newBench(t, nil).proxy.consentToken("example.com", time.Now()), "/"),
+			"another site's":              b.consent(b.proxy.consentToken("http://example.org", time.Now()), "/"),
+			"of long ago":                 b.consent(b.proxy.consentToken(name, time.Now().Add(-2*consentTime)), "/"),
+			"of another run":              b.consent(newBench(t, nil).proxy.consentToken(name, time.Now()), "/"),
 			"leads away":                  b.consent(good, "https://evil.example/"),
 			"leads away without scheme":   b.consent(good, "//evil.example/"),
 			"leads away with a backslash": b.consent(good, `/\evil.example/`),
 			"tab":                         b.consent(good, "/\t/evil.example/"),
 			"relative":                    b.consent(good, "page"),
+			"of the site with TLS":        b.consent(b.proxy.consentToken("example.com", time.Now()), "/"),
+			"sent by a script":            b.consent(good, "/", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"),
+			"sent without the user":       b.consent(good, "/", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"),
+			"sent from a frame":           b.consent(good, "/", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe", "Sec-Fetch-User: ?1"),
+			"sent by another site":        b.consent(good, "/", "Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-User: ?1"),
 		} {
 			if a.StatusCode != 403 || a.Header.Get("Location") != "" {
 				t.Errorf("%s: answered with %d", name, a.StatusCode)
 			}
 		}
-		if b.proxy.consents.given("example.com") {
+		if b.proxy.consents.given(name) {
 			t.Error("consent was given")
 		}
-		b.wantAsked(0, 0) // nothing of it went out
+		b.wantAsked(0, 0)                                                                  // nothing of it went out
+		a, _ := b.get("http://example.com"+consentPath+"?next=/", "Sec-Fetch-Dest: empty") // a script that wants the token
+		if a.StatusCode != 403 || tokenIn.MatchString(a.text) {
+			t.Errorf("a script gets the page: %d", a.StatusCode)
+		}
 		if a := b.consent(good, "/"); a.StatusCode != 303 {
 			t.Errorf("the right one: %d", a.StatusCode)
 		}
-		if a := b.consent(b.proxy.consentToken("example.com", time.Now().Add(-consentTime)), "/"); a.StatusCode != 303 {
+		if a := b.consent(b.proxy.consentToken(name, time.Now().Add(-consentTime)), "/"); a.StatusCode != 303 {
 			t.Errorf("one of an hour ago: %d", a.StatusCode)
+		}
+		if a := b.consent(good, "/", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Fetch-User: ?1"); a.StatusCode != 303 {
+			t.Errorf("a browser's: %d", a.StatusCode)
+		}
+		for u, want := range map[string]bool{"http://www.example.com/": true, "https://example.com/": false, "http://example.org/": false} {
+			if parsed, _ := resource.ParseURL(u); b.proxy.consented(parsed) != want {
+				t.Errorf("%s: consent is %t", u, !want)
+			}
 		}
 	})(t)
 }

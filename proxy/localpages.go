@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/peerproxy/peerproxy/resource"
 )
 
 // localPrefix begins the paths that the proxy answers itself on every host, so that its pages
@@ -37,17 +39,17 @@ func (p *Proxy) local(w http.ResponseWriter, r *http.Request) {
 // takeConsent is where the form of the page in between leads.
 func (p *Proxy) takeConsent(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormLength)
-	site, ok := p.siteOf(r)
-	if err := r.ParseForm(); err != nil || !ok {
+	u, err := resource.FromURL(r.URL)
+	if err != nil || r.ParseForm() != nil || !byUser(r) {
 		p.refuse(w, r, errBadConsent)
 		return
 	}
-	next := r.PostForm.Get("next")
-	if !p.validToken(site, r.PostForm.Get("token")) || !isLocalReference(next) {
+	name, next := consentName(u), r.PostForm.Get("next")
+	if !p.validToken(name, r.PostForm.Get("token")) || !isLocalReference(next) {
 		p.refuse(w, r, errBadConsent)
 		return
 	}
-	p.consents.give(site, consentTime)
+	p.consents.give(name, consentTime)
 	h := w.Header()
 	h.Set("Location", next)
 	h.Set("Cache-Control", "no-store")
@@ -60,16 +62,24 @@ func (p *Proxy) takeConsent(w http.ResponseWriter, r *http.Request) {
 // askForNewer is the page that a banner's "a newer copy exists" leads to.
 func (p *Proxy) askForNewer(w http.ResponseWriter, r *http.Request) {
 	next := r.URL.Query().Get("next")
-	site, ok := p.siteOf(r)
-	if !ok || !isLocalReference(next) {
+	u, err := resource.FromURL(r.URL)
+	if dest := r.Header.Get("Sec-Fetch-Dest"); err != nil || !isLocalReference(next) || dest != "" && dest != "document" {
 		p.refuse(w, r, errBadConsent)
 		return
 	}
 	p.writeAsk(w, r, askPage{
 		Title: "A newer copy, without proof",
 		Text:  "A newer copy of this page was offered than the one that was shown, but nobody whom you trust vouches for it.",
-		Site:  site, Next: next,
+		Site:  u.Site(), consent: consentName(u), Next: next,
 	}, http.StatusOK, cacheStatus{fwd: fwdBypass}, proxyStatus{})
+}
+
+// byUser reports whether a form is sent by the user from a page of the proxy, as far as the browser says (Fetch
+// Metadata): no script of the site can send it alone, though it may have got hold of a token.
+func byUser(r *http.Request) bool {
+	h := r.Header
+	return h["Sec-Fetch-Site"] == nil || h.Get("Sec-Fetch-Site") == "same-origin" && h.Get("Sec-Fetch-Mode") == "navigate" &&
+		h.Get("Sec-Fetch-Dest") == "document" && h.Get("Sec-Fetch-User") == "?1"
 }
 
 // isLocalReference reports whether a reference stays on the host that it is on (RFC 3986
