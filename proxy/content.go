@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,6 +71,21 @@ func requester(r *http.Request) string {
 	return originName(page)
 }
 
+// vouching is the origin of the page whose word counts for an answer: that of the requester, for scripts and styles
+// that are to be part of it. To other pages it may lead, or have them in a frame, but there what it has vouched for would
+// act in the name of their site. "" = no page's word counts.
+func vouching(r *request, ex *resource.Exchange) string {
+	if to := destinationOf(r.in, contentTypeOf(ex.Header)); to != toStyle && (to != toScript || isWorker(r.in)) {
+		return ""
+	}
+	return requester(r.in)
+}
+
+// isWorker reports whether a script is to run by itself, and not as a part of the page.
+func isWorker(r *http.Request) bool {
+	return r.Header["Service-Worker"] != nil || strings.Contains(r.Header.Get("Sec-Fetch-Dest"), "worker")
+}
+
 // hashes are the hashes that documents of an origin demand of a response, and those that the site has
 // signed with one of the keys that it, or these documents, name.
 func (d *demands) hashes(origin string, ex *resource.Exchange, now time.Time) (list []integrity.Metadata) {
@@ -81,8 +97,11 @@ func (d *demands) hashes(origin string, ex *resource.Exchange, now time.Time) (l
 		keys = d.sites.of(ex.URL)
 	}
 	for _, m := range d.notes.Get(noteKey(origin, ex.ID())) {
-		// A note is about a script or a style: the bytes as another type are not what it vouches for.
-		if to := byMediaType(contentTypeOf(ex.Header)); m.Hashed() && (to == toScript || to == toStyle) {
+		// A note is about a script or a style: as another type it is not what it vouches for.
+		if to := byMediaType(contentTypeOf(ex.Header)); to != toScript && to != toStyle {
+			break
+		}
+		if m.Hashed() {
 			list = append(list, m)
 		}
 		for _, k := range m.Keys() {
@@ -118,7 +137,7 @@ func (p *Proxy) proven(ctx context.Context, r *request, c *resource.Copy) error 
 	if c.Tier >= resource.Content || ex.Body.Length > maxChecked {
 		return nil
 	}
-	page := requester(r.in)
+	page := vouching(r, ex)
 	bySite, byPage := p.demands.hashes(originName(ex.URL), ex, p.cfg.Now()), p.demands.hashes(page, ex, p.cfg.Now())
 	if len(bySite)+len(byPage) == 0 {
 		return nil
@@ -179,7 +198,7 @@ func (d *demands) met(ctx context.Context, ex *resource.Exchange, content io.Rea
 
 // tierFor is what a response of a tier is worth to the page that asks for it.
 func (p *Proxy) tierFor(r *request, ex *resource.Exchange, tier resource.Tier) resource.Tier {
-	if weak(tier) && p.demands.vouched.given(vouchKey(requester(r.in), ex)) {
+	if weak(tier) && p.demands.vouched.given(vouchKey(vouching(r, ex), ex)) {
 		return resource.Content
 	}
 	return tier
@@ -187,9 +206,13 @@ func (p *Proxy) tierFor(r *request, ex *resource.Exchange, tier resource.Tier) r
 
 // storedTier is like tierFor, for a stored response. It looks at the body if that has not been done yet.
 func (p *Proxy) storedTier(r *request, st *resource.Stored) resource.Tier {
-	ex, page := st.Exchange, requester(r.in)
+	ex := st.Exchange
 	tier := p.tierFor(r, ex, p.tierOf(st))
-	if !weak(tier) || page == "" || ex.Body.Length > maxChecked {
+	if !weak(tier) || ex.Body.Length > maxChecked {
+		return tier
+	}
+	page := vouching(r, ex)
+	if page == "" {
 		return tier
 	}
 	wanted := p.demands.hashes(page, ex, p.cfg.Now())
