@@ -46,7 +46,7 @@ It is shown like a picture of a page: its scripts do not run, and it can read ne
 `))
 
 // askPolicy is pagePolicy with a form that leads back to the proxy.
-const askPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+const askPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; " + publicPolicy
 
 type askPage struct {
 	consent string // its name, see consentName

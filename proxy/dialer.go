@@ -141,7 +141,7 @@ var localSuffixes = []string{
 }
 
 func publicHost(host string) bool {
-	if ip, err := netip.ParseAddr(host); err == nil {
+	if ip, ok := parseAddr(host); ok {
 		return addr.Public(ip)
 	}
 	host = normalHost(host)

@@ -30,7 +30,7 @@ const pageStyle = `body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin
 code{overflow-wrap:anywhere}small{color:#666}@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}small{color:#999}a{color:#8bf}}`
 
 // pagePolicy lets a page of the proxy do nothing but show itself.
-const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; " + publicPolicy
 
 // maxShownTarget bounds how much of a URL a page repeats, in bytes.
 const maxShownTarget = 300

@@ -66,10 +66,19 @@ func parsePort(text string) (uint16, error) {
 // normalHost is how hosts are compared: lower case, no final dot, IP addresses in
 // their shortest form.
 func normalHost(host string) string {
-	if ip, err := netip.ParseAddr(host); err == nil {
+	if ip, ok := parseAddr(host); ok {
 		return ip.Unmap().String()
 	}
 	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// parseAddr is netip.ParseAddr without the cost of an error for what clearly is a name.
+func parseAddr(host string) (ip netip.Addr, ok bool) {
+	if host == "" || !strings.Contains(host, ":") && (host[len(host)-1] < '0' || host[len(host)-1] > '9') {
+		return ip, false
+	}
+	ip, err := netip.ParseAddr(host)
+	return ip, err == nil
 }
 
 // String is the rule in the form that [ParseResolve] reads.
