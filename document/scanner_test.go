@@ -113,3 +113,19 @@ func FuzzScanner(f *testing.F) {
 		}
 	})
 }
+
+// Elements without demands are passed over, and cost little: pages have many.
+func TestScannerPassesOver(t *testing.T) {
+	var found []Demand
+	s := NewScanner(mustParse(t, "https://a.example/"), func(d Demand) { found = append(found, d) })
+	element := `<link rel=stylesheet href=y>`
+	_, _ = s.Write([]byte("<script src=x INTEGRITY=sha256-AA==></script>"))
+	cost := testing.AllocsPerRun(100, func() { _, _ = s.Write([]byte(element)) })
+	if cost > 1 { // its name
+		t.Errorf("%v allocations for an element without a demand", cost)
+	}
+	_, _ = s.Write([]byte("<base href=/b/><base href=/c/><link rel=stylesheet href=y integrity=sha256-AA==>"))
+	if len(found) != 2 || found[0].URL != "https://a.example/x" || found[1].URL != "https://a.example/b/y" {
+		t.Errorf("found %v", found)
+	}
+}
