@@ -18,6 +18,9 @@ func (p *tab) bannerSays(parts ...string) {
 			p.t.Errorf("the banner does not say %q: %q", part, text)
 		}
 	}
+	if strings.Contains(text, "..") {
+		p.t.Errorf("the banner's sentences end twice: %q", text)
+	}
 	if n := p.bannerNode(); n != nil {
 		if d := n.element("details"); !p.inWindow(d) || p.covered(d) {
 			p.t.Errorf("the banner can't be seen: %+v", p.box(d))
