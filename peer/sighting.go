@@ -32,8 +32,8 @@ func witnessNetwork(ip netip.Addr, private bool) (netip.Prefix, bool) {
 	return network, err == nil
 }
 
-// sightings remembers in which network a key was met: proven on a session whose other end
-// was there. It is bounded in all and for each network, so that keys, which are free, push out only
+// sightings remembers in which network a key was met: proven on a session that was opened to an address
+// there. From where somebody calls does not count: by way of proxies one machine calls from anywhere. It is bounded in all and for each network, so that keys, which are free, push out only
 // others of their own network. The zero sightings are ready; any goroutine may use them.
 type sightings struct {
 	mu     sync.Mutex // guards following
@@ -45,19 +45,14 @@ type sightings struct {
 type sighting struct {
 	network netip.Prefix
 	at      time.Time
-	dialled bool
 }
 
 func (s sighting) fresh() bool { return time.Since(s.at) < sightingLife }
 
-// note remembers a key. Only its latest network counts, and where it was dialled before
-// where it called from.
-func (t *sightings) note(key trust.Key, network netip.Prefix, dialled bool) {
+// note remembers a key. Only its latest network counts.
+func (t *sightings) note(key trust.Key, network netip.Prefix) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old := t.byKey[key]; old.dialled && !dialled && old.fresh() {
-		return
-	}
 	if t.byKey == nil {
 		t.byKey = make(map[trust.Key]sighting)
 		t.nearby = make(map[netip.Prefix][]trust.Key)
@@ -69,7 +64,7 @@ func (t *sightings) note(key trust.Key, network netip.Prefix, dialled bool) {
 	if len(t.byKey) >= maxSightings {
 		t.makeRoomLocked()
 	}
-	t.byKey[key] = sighting{network, time.Now(), dialled}
+	t.byKey[key] = sighting{network, time.Now()}
 	t.nearby[network] = append(t.nearby[network], key)
 }
 

@@ -52,15 +52,10 @@ func TestSightings(t *testing.T) {
 		if _, ok := s.met(numbered(0)); ok {
 			t.Error("met nobody")
 		}
-		s.note(numbered(0), numberedNetwork(0), false)
-		s.note(numbered(0), numberedNetwork(1), false)
+		s.note(numbered(0), numberedNetwork(0))
+		s.note(numbered(0), numberedNetwork(1))
 		if network, ok := s.met(numbered(0)); !ok || network != numberedNetwork(1) {
 			t.Errorf("met in %v, not where it was last", network)
-		}
-		s.note(numbered(0), numberedNetwork(2), true)
-		s.note(numbered(0), numberedNetwork(3), false)
-		if network, ok := s.met(numbered(0)); !ok || network != numberedNetwork(2) {
-			t.Errorf("met in %v, not where it was dialled", network)
 		}
 		time.Sleep(sightingLife - time.Second)
 		if _, ok := s.met(numbered(0)); !ok {
@@ -70,7 +65,7 @@ func TestSightings(t *testing.T) {
 		if _, ok := s.met(numbered(0)); ok {
 			t.Error("remembered for too long")
 		}
-		s.note(numbered(0), numberedNetwork(3), false)
+		s.note(numbered(0), numberedNetwork(3))
 		if network, ok := s.met(numbered(0)); !ok || network != numberedNetwork(3) {
 			t.Errorf("met in %v", network)
 		}
@@ -81,10 +76,10 @@ func TestSightings(t *testing.T) {
 func TestSightingsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sightings
-		s.note(numbered(0), numberedNetwork(0), false)
+		s.note(numbered(0), numberedNetwork(0))
 		for n := 1; n < 3*maxSightings; n++ {
 			time.Sleep(time.Millisecond)
-			s.note(numbered(n), numberedNetwork(1), false)
+			s.note(numbered(n), numberedNetwork(1))
 		}
 		if len(s.byKey) != 1+maxSightingsNear || len(s.nearby) != 2 {
 			t.Errorf("%d keys of %d networks", len(s.byKey), len(s.nearby))
@@ -94,7 +89,7 @@ func TestSightingsAreBounded(t *testing.T) {
 		}
 		for n := range 2 * maxSightings {
 			time.Sleep(time.Millisecond)
-			s.note(numbered(n), numberedNetwork(n), false)
+			s.note(numbered(n), numberedNetwork(n))
 		}
 		if len(s.byKey) != maxSightings || len(s.nearby) != maxSightings {
 			t.Errorf("%d keys of %d networks", len(s.byKey), len(s.nearby))

@@ -188,10 +188,14 @@ func (w *Swarm) enter(s *session) error {
 	return nil
 }
 
-// see remembers where the key of a session is.
+// see remembers where the key of a session is, if it was found there. (Private addresses are for
+// laboratories, where those who call have no proxies.)
 func (w *Swarm) see(s *session) {
+	if !s.dialled && addr.Public(s.addr.Addr().Unmap()) {
+		return
+	}
 	if network, ok := witnessNetwork(s.addr.Addr(), w.cfg.PrivateWitnesses); ok {
-		w.sightings.note(s.key, network, s.dialled)
+		w.sightings.note(s.key, network)
 	}
 }
 
