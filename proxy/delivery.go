@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/peerproxy/peerproxy/document"
 	"github.com/peerproxy/peerproxy/resource"
 )
 
@@ -127,8 +128,15 @@ func (p *Proxy) delivery(r *request, src provenance) delivery {
 	}
 	site := p.cfg.Sites.For(r.url)
 	d := decide(src, to, site, p.consented(r.url), p.shown.copies(r))
-	if weak(src.tier) && d.manner == sandboxed && leadsAway(src.exchange) {
+	if d.manner != sandboxed {
+		return d
+	}
+	switch media := contentTypeOf(src.exchange.Header); {
+	case leadsAway(src.exchange):
 		d.manner, d.banner, d.why = withheld, false, "the copy leads to another site"
+	case to == toDocument && isMarkup(mediaType(media)) && !document.CanInsert(media):
+		// Else whoever makes a copy up would choose a type that does without.
+		d.manner, d.banner, d.why = withheld, false, "pages of this type have no place for the notice that they are copies"
 	}
 	return d
 }

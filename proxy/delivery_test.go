@@ -288,6 +288,23 @@ func TestCopyFields(t *testing.T) {
 	}
 }
 
+// A copy that nobody vouches for does not get around the notice by its type.
+func TestCopyWithoutPlaceForNotice(t *testing.T) {
+	for media, status := range map[string]int{"application/xhtml+xml": 502, "image/svg+xml": 502, "text/xml": 502, "text/html": 200, "text/plain": 200, "image/png": 200} {
+		bubble(func(t *testing.T) {
+			b := strangers(t, media)
+			b.proxy.consents.give("example.com", time.Hour)
+			if a, _ := b.get("http://example.com/", navigation); a.StatusCode != status {
+				t.Errorf("%s: %d", media, a.StatusCode)
+			}
+			b.tier = resource.Signer
+			if a, _ := b.get("http://example.com/signed", navigation); a.StatusCode != 200 {
+				t.Errorf("%s, by a friend: %d", media, a.StatusCode)
+			}
+		})(t)
+	}
+}
+
 // A redirect that nobody vouches for does not lead out of the sandbox.
 func TestCopyLeadsAway(t *testing.T) {
 	for location, status := range map[string]int{

@@ -25,6 +25,9 @@ func TestTypeOfCopy(t *testing.T) {
 			b := strangers(t, given)
 			b.proxy.consents.give("example.com", time.Hour)
 			for _, fields := range []string{"Sec-Fetch-Dest: image", navigation} {
+				if fields == navigation && want == "image/svg+xml" {
+					continue // see TestCopyWithoutPlaceForNotice
+				}
 				a, _ := b.get("http://example.com/a", fields)
 				if lines := a.Header["Content-Type"]; a.StatusCode != 200 || len(lines) != 1 || lines[0] != want {
 					t.Errorf("%q: %d %q, want %q", given, a.StatusCode, lines, want)
