@@ -141,7 +141,7 @@ func (in *Inserter) release(c byte) {
 		// ISO-2022-JP: to a browser that believes the page to be in that encoding,
 		// what follows an escape may be letters, and no ">" or "-->".
 		if len(in.held) >= maxHeld || c == 0x1b && in.lex.state != inData {
-			in.insert()
+			in.end() // what is held may be the end tag of text, which the fragment must not be in
 		}
 	default:
 		in.out = append(in.out, in.held...)
@@ -214,7 +214,8 @@ func (in *Inserter) giveUp() {
 	in.held, in.mode = nil, settled
 }
 
-// end is for a document that has no body.
+// end puts the fragment before what is held of a document that has no body, or whose head can't be
+// followed any further.
 func (in *Inserter) end() {
 	if in.template.open() || in.delivery == Sandboxed {
 		in.insert()

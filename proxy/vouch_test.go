@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/peerproxy/peerproxy/resource"
@@ -45,6 +47,45 @@ func TestPagesVouchForNoPages(t *testing.T) {
 				if a.StatusCode == 200 && !hasPolicy(a, sandboxPolicy) {
 					t.Errorf("%s as %s: delivered as it is", media, dest)
 				}
+			}
+		}
+	}
+}
+
+// A site that signs its responses vouches for copies of others of them: with the key that this node has seen when it
+// fetched one from the site itself, over TLS, now or before it was started. That is no stranger's key.
+func TestSiteVouchesForItsCopies(t *testing.T) {
+	const text = "<p>signed by its site"
+	site, other := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), ed25519.NewKeyFromSeed([]byte(strings.Repeat("x", ed25519.SeedSize)))
+	for name, c := range map[string]struct {
+		seen   string // what this node has fetched itself
+		tier   resource.Tier
+		key    ed25519.PrivateKey
+		text   string // what the peer sends
+		status int
+	}{
+		"the site's key":               {"https://example.com/seen", resource.Origin, site, text, 200},
+		"nothing was seen of it":       {"", 0, site, text, 502},
+		"seen without TLS":             {"http://example.com/seen", resource.Origin, site, text, 502},
+		"seen on another site":         {"https://example.org/seen", resource.Origin, site, text, 502},
+		"seen on a peer's copy":        {"https://example.com/seen", resource.Unproven, site, text, 502},
+		"another key":                  {"https://example.com/seen", resource.Origin, other, text, 502},
+		"other bytes than were signed": {"https://example.com/seen", resource.Origin, site, text + "?", 502},
+	} {
+		l := newLibrary(t, "", "")
+		if c.seen != "" {
+			seen := copyOf(c.seen, "seen", http.Header{"Content-Type": {"text/plain"}}, l.proxy.cfg.Now())
+			signAsSite(seen.Exchange, "seen", site)
+			l.proxy.Learn(&resource.Stored{Exchange: seen.Exchange, Tier: c.tier})
+		}
+		signAsSite(l.have("/page2", "text/html", c.text, resource.Unproven).Exchange, text, c.key)
+		for range 2 { // from the peer and from the store
+			a := l.get("/page2", "Sec-Fetch-Dest: document", "Sec-Fetch-Mode: navigate")
+			if a.StatusCode != c.status || (c.status == 200) != strings.Contains(a.text, ">content<") {
+				t.Errorf("%s: %d %.300q", name, a.StatusCode, a.text)
+			}
+			if hasPolicy(a, sandboxPolicy) {
+				t.Errorf("%s: in a sandbox", name)
 			}
 		}
 	}
