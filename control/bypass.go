@@ -14,6 +14,7 @@ type HTTPS struct {
 	NoCA     bool      `json:"no_ca,omitempty"`   // that is since there is no certificate authority
 	Expired  bool      `json:"expired,omitempty"` // that is since the certificate of the authority is not valid now
 	Until    time.Time `json:"until,omitzero"`    // the certificate authority is valid
+	Only     []string  `json:"only,omitempty"`    // names that the authority is limited to, with all below them
 	Bypassed int       `json:"bypassed"`          // hosts and patterns that are not looked into all the same
 }
 

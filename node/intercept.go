@@ -83,7 +83,7 @@ func (n *Node) HTTPS() control.HTTPS {
 	case err != nil:
 		h.Why = err.Error()
 	default:
-		h.On, h.Until = true, root.Certificate().NotAfter
+		h.On, h.Until, h.Only = true, root.Certificate().NotAfter, root.Certificate().PermittedDNSDomains
 	}
 	return h
 }

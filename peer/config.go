@@ -122,7 +122,7 @@ type Timeouts struct {
 	DigestDelay time.Duration // changes of the catalog are collected for; default 2 s
 	Lookup      time.Duration // one look-up, at most; default 15 s
 	Found       time.Duration // the result of a look-up is remembered for; default 2 min
-	Missed      time.Duration // an empty result is remembered for; default 30 s
+	Missed      time.Duration // an empty result is remembered for; default 10 s
 	Shun        time.Duration // a peer that lied is shunned for; default 1 h
 }
 
@@ -179,7 +179,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	orDefault(&t.DigestDelay, 2*time.Second)
 	orDefault(&t.Lookup, 15*time.Second)
 	orDefault(&t.Found, 2*time.Minute)
-	orDefault(&t.Missed, 30*time.Second)
+	orDefault(&t.Missed, 10*time.Second)
 	orDefault(&t.Shun, time.Hour)
 	return t
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -92,7 +93,11 @@ func (c *bypassRmCmd) removeAll(a *app, client *control.Client) error {
 func https(h control.HTTPS) string {
 	switch {
 	case h.On:
-		return fmt.Sprintf("looked into, until %s; %s not (see peerproxy bypass ls)", h.Until.Local().Format("2006-01-02"), count(h.Bypassed, "host"))
+		limit := ""
+		if len(h.Only) > 0 {
+			limit = " for " + strings.Join(h.Only, ", ") + " alone"
+		}
+		return fmt.Sprintf("looked into%s, until %s; %s not (see peerproxy bypass ls)", limit, h.Until.Local().Format("2006-01-02"), count(h.Bypassed, "host"))
 	case h.NoCA:
 		return "passed through: " + h.Why + " (peerproxy ca create, then peerproxy ca install)"
 	case h.Expired:
