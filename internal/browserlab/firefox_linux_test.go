@@ -3,6 +3,7 @@ package browserlab_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -188,6 +189,12 @@ func (f *firefox) want(what map[string]string) {
 	}
 }
 
+// hasLoaded reports whether an event says that the page has loaded, and not just a frame in it.
+func (f *firefox) hasLoaded(e event) bool {
+	var loaded struct{ Context string }
+	return e.Method == "browsingContext.load" && json.Unmarshal(e.Params, &loaded) == nil && loaded.Context == f.context
+}
+
 // clickOn clicks into the middle of the first element that a selector finds.
 func (f *firefox) clickOn(selector string) {
 	f.t.Helper()
@@ -235,7 +242,7 @@ func TestFirefox(t *testing.T) {
 	f.clickOn("form button")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if _, err := f.wait(ctx, from, func(e event) bool { return e.Method == "browsingContext.load" }); err != nil {
+	if _, err := f.wait(ctx, from, f.hasLoaded); err != nil {
 		t.Fatal(err)
 	}
 	f.want(map[string]string{
