@@ -66,12 +66,18 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 		announceTrailer(w.Header(), x.in, out.announced)
 		w.WriteHeader(ex.Status)
 	}
-	if !hasBody {
-		return true, true
+	if hasBody {
+		p.streamBody(w, x, s, src, cut)
 	}
+	return true, true
+}
+
+// streamBody delivers the content, and the trailer fields if its length was not known before.
+func (p *Proxy) streamBody(w http.ResponseWriter, x *fetch, s seat, src provenance, cut layout) {
+	out := &s.outcome
 	var notes *noteTaker
 	if cut.status == http.StatusOK {
-		notes = p.takeNotes(src, ex.Header["Content-Encoding"])
+		notes = p.takeNotes(src, src.exchange.Header["Content-Encoding"])
 	}
 	err := p.pour(x.in.Context(), w, s.reader, cut, out.length, notes)
 	if err == nil {
@@ -84,7 +90,6 @@ func (p *Proxy) stream(w http.ResponseWriter, x *fetch, s seat, cs cacheStatus) 
 	if out.length < 0 {
 		writeTrailer(w.Header(), out.trailer, out.announced)
 	}
-	return true, true
 }
 
 // cut is the layout of an answer from a body that is being received: all of it, or one range.
