@@ -41,7 +41,7 @@
 //	"@method";req  "@target-uri";req  "@status"
 //	every selecting request field, by name, with the parameter req
 //	peerproxy-body, repr-digest and those response fields, by name, that are on
-//	a fixed list ([WitnessesCover]) and that the response has
+//	a fixed list (witnessedFields) and that the response has
 //
 // Peerproxy-Body is a dictionary with the members root and length, Repr-Digest has the
 // SHA-256 of the body; fields of these names that the origin sent are left out. For bs the same

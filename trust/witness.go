@@ -3,7 +3,6 @@ package trust
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,14 +71,6 @@ var witnessedFields = []string{
 	"X-Sourcemap",
 	"X-Ua-Compatible",
 	"X-Xss-Protection",
-}
-
-// WitnessesCover reports whether witnesses vouch for the response field with the given
-// canonical name. Of a copy that is no more than [resource.Witnessed], all other fields
-// are the word of one unknown key.
-func WitnessesCover(name string) bool {
-	_, found := slices.BinarySearch(witnessedFields, name)
-	return found
 }
 
 // witnessStatement is what a witness signature says: that its key got these bytes with

@@ -48,13 +48,13 @@ func TestWitnessedFieldsAreInOrder(t *testing.T) {
 		t.Error("not in order")
 	}
 	for _, name := range witnessedFields {
-		if http.CanonicalHeaderKey(name) != name || !WitnessesCover(name) {
-			t.Errorf("%q is not found", name)
+		if http.CanonicalHeaderKey(name) != name {
+			t.Errorf("%q is not canonical", name)
 		}
 	}
-	for _, name := range []string{"Date", "Etag", "Cache-Control", "Nel", "Report-To", "content-type", ""} {
-		if WitnessesCover(name) {
-			t.Errorf("%q is found", name)
+	for _, name := range []string{"Date", "Etag", "Cache-Control", "Nel", "Report-To"} {
+		if slices.Contains(witnessedFields, name) {
+			t.Errorf("%q differs from fetch to fetch", name)
 		}
 	}
 }

@@ -170,41 +170,6 @@ func TestCarry(t *testing.T) {
 	}
 }
 
-func TestMergeWitnesses(t *testing.T) {
-	into, from := anotherFetch(t), witnessed(t, 1, 2, 3)
-	from.Signatures[2].Value = make([]byte, 64) // of 2
-	if err := seeded(1).Sign(into); err != nil {
-		t.Fatal(err)
-	}
-	if n := MergeWitnesses(into, from); n != 1 {
-		t.Errorf("%d merged", n)
-	}
-	if got := signers(into); !slices.Equal(got, []string{"1", "1", "3"}) {
-		t.Errorf("signers are %v", got)
-	}
-	if n := MergeWitnesses(into, from); n != 0 {
-		t.Errorf("%d merged again", n)
-	}
-	newer := sampleExchange(t)
-	signAsWitness(t, seeded(3), newer, sampleTime.Add(time.Hour))
-	if n := MergeWitnesses(into, newer); n != 1 || len(into.Signatures) != 3 {
-		t.Errorf("a newer one of the same key: %d merged, %d in all", n, len(into.Signatures))
-	}
-	changed := witnessed(t, 4)
-	changed.Header.Set("Content-Type", "text/plain")
-	if n := MergeWitnesses(into, changed); n != 0 {
-		t.Errorf("%d merged of another response", n)
-	}
-	crowd := sampleExchange(t)
-	for n := byte(10); n < 10+resource.MaxSignatures; n++ {
-		signAsWitness(t, seeded(n), crowd, sampleTime)
-	}
-	MergeWitnesses(into, crowd)
-	if _, err := into.MarshalBinary(); err != nil || len(into.Signatures) != resource.MaxSignatures {
-		t.Errorf("%d signatures, %v", len(into.Signatures), err)
-	}
-}
-
 // FuzzWitness: whatever comes from a peer, nobody is made a witness who is not.
 func FuzzWitness(f *testing.F) {
 	for _, change := range []func(*resource.Exchange){
