@@ -195,7 +195,7 @@ func (t *flights) leave(s seat, satisfied bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s.reader.leave()
-	if !s.spool.unread() || s.spool.whole() || satisfied && s.mayFinish() {
+	if !s.spool.unread() || s.spool.whole() || s.isBeingStored() || satisfied && s.mayFinish() {
 		return
 	}
 	t.removeLocked(s.flight)
